@@ -1,0 +1,171 @@
+"""The one result type: what was compared, how large, how sure, on what it rests.
+
+Every estimator returns an :class:`Estimate`; strata and slices are estimates too, carried in
+``parts``. So forest plots, tables, the verdict and the reports are each written once. This module
+imports nothing of ours, and everything else may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from html import escape
+from math import inf, isfinite, nan
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Estimand(Enum):
+    """What is being compared, the value that means "no difference", and the range it can take."""
+
+    RISK_RATIO = ("risk ratio", 1.0, 0.0, inf)
+    RISK_DIFFERENCE = ("risk difference", 0.0, -1.0, 1.0)
+    ODDS_RATIO = ("odds ratio", 1.0, 0.0, inf)
+    RATE_RATIO = ("rate ratio", 1.0, 0.0, inf)
+
+    def __init__(self, label: str, null: float, lowest: float, highest: float) -> None:
+        self.label = label
+        self.null = null
+        self.lowest = lowest
+        self.highest = highest
+
+    @property
+    def is_ratio(self) -> bool:
+        return self.null == 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Confidence limits at a stated level, on the estimand's own scale."""
+
+    low: float
+    high: float
+    level: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """One comparison, its uncertainty, and what it rests on.
+
+    Attributes
+    ----------
+    estimand : what is compared; carries the null value.
+    value : point estimate on the estimand's own scale (a ratio is not logged); NaN where the
+        data cannot give one, and then the first caveat says why.
+    interval : confidence limits on the same scale, with their level; the whole range of the
+        estimand where the data exclude nothing.
+    method : the formula, named as its paper names it.
+    support : the counts used, e.g. ``{"n": 203, "events": 18, "exposed_events": 10}``.
+    id : the stable name in ``results.json``, e.g. ``"stratified.risk_ratio"``.
+    design : where the comparison is made, e.g. ``"within service × quarter"``.
+    adjustment : names of what was held fixed besides the design.
+    outcome : what counted as an event.
+    label : which slice this is: "all", "service=checkout", "day +2".
+    p_value : two-sided p of "no difference" where the method has one.
+    standard_error : on the log scale for ratios, on the plain scale for differences; NaN where
+        the method has none.
+    parts : the slices this estimate was built from (strata, event times).
+    caveats : sentences a reader needs before believing ``value``.
+    """
+
+    estimand: Estimand
+    value: float
+    interval: Interval
+    method: str
+    support: Mapping[str, int] = field(default_factory=dict)
+    id: str = ""
+    design: str = ""
+    adjustment: tuple[str, ...] = ()
+    outcome: str = ""
+    label: str = "all"
+    p_value: float | None = None
+    standard_error: float = nan
+    parts: tuple[Estimate, ...] = ()
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def estimable(self) -> bool:
+        return isfinite(self.value)
+
+    def named(self, id: str, **changes: Any) -> Estimate:
+        """The same estimate under its stable name in the results, with other fields filled in."""
+        return replace(self, id=id, **changes)
+
+    def row(self) -> dict[str, Any]:
+        """One mapping with the fields everyone expects in a table."""
+        return {
+            "id": self.id,
+            "label": self.label,
+            "estimand": self.estimand.label,
+            "value": self.value,
+            "low": self.interval.low,
+            "high": self.interval.high,
+            "level": self.interval.level,
+            "p_value": self.p_value,
+            "method": self.method,
+            **self.support,
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """This estimate, then its parts, one mapping each."""
+        yield self.row()
+        for part in self.parts:
+            yield from part.rows()
+
+    def tidy(self) -> pd.DataFrame:
+        """This estimate and its parts as a data frame, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def __str__(self) -> str:
+        if not self.estimable:
+            return f"{self.label}: {self.estimand.label} not estimable ({'; '.join(self.caveats)})"
+        low, high, level = self.interval.low, self.interval.high, self.interval.level
+        return (
+            f"{self.label}: {self.estimand.label} {_figures(self.value)} "
+            f"({level:.0%} interval {_figures(low)} to {_figures(high)}; {self.method})"
+        )
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{escape(caveat)}</li>" for caveat in self.caveats)
+        table = self.tidy().to_html(index=False, float_format="{:.3g}".format, na_rep="–")
+        return table + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def not_estimable(
+    estimand: Estimand,
+    reason: str,
+    *,
+    method: str,
+    level: float,
+    support: Mapping[str, int] | None = None,
+    label: str = "all",
+) -> Estimate:
+    """The answer "these data cannot give a value", with the reason as its first caveat.
+
+    A stratum without incidents must not stop a report, so this is a value and never an exception;
+    its interval is everything the estimand can be, so no reader can mistake it for evidence.
+    """
+    return Estimate(
+        estimand=estimand,
+        value=nan,
+        interval=Interval(estimand.lowest, estimand.highest, level),
+        method=method,
+        support=dict(support or {}),
+        label=label,
+        caveats=(reason,),
+    )
+
+
+def _figures(value: float) -> str:
+    """Two decimals for ratios near 1, three significant figures for small differences."""
+    if not isfinite(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
