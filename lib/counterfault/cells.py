@@ -52,13 +52,13 @@ class Cells:
 
     def two_by_two(self) -> TwoByTwo:
         """The four counts over everything, strata ignored."""
-        totals = self.frame.groupby("exposed")[["n", "events"]].sum()
-        totals = totals.reindex([0, 1], fill_value=0)
+        exposed = self.frame["exposed"].to_numpy() == 1
+        n, events = self.frame["n"].to_numpy(), self.frame["events"].to_numpy()
         return TwoByTwo(
-            exposed_events=int(totals.loc[1, "events"]),
-            exposed_total=int(totals.loc[1, "n"]),
-            unexposed_events=int(totals.loc[0, "events"]),
-            unexposed_total=int(totals.loc[0, "n"]),
+            exposed_events=int(events[exposed].sum()),
+            exposed_total=int(n[exposed].sum()),
+            unexposed_events=int(events[~exposed].sum()),
+            unexposed_total=int(n[~exposed].sum()),
         )
 
     def tables(self, by: Sequence[str] | None = None) -> pd.DataFrame:

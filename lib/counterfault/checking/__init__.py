@@ -1,0 +1,101 @@
+"""The contract applied: every row read is either accepted or quarantined with the rule it broke.
+
+Renaming, value maps and filters come from the plan. Filters do not remove rows here: a row the plan leaves out is
+accepted and marked, so that the report can count it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from counterfault.checking.casting import joined, typed
+from counterfault.checking.filters import LEFT_OUT, left_out
+from counterfault.checking.naming import named_columns, require_columns, require_zones
+from counterfault.checking.rules import BROKEN, VALUE, column_rules, judge_recorded_causes, table_rules
+from counterfault.checking.settling import Account, kept, settle
+from counterfault.contracts import TABLES
+from counterfault.plan import Mapping, Plan
+from counterfault.sources import RawTables
+from counterfault.sources.raw import FILE, LINE, Raw
+
+__all__ = ["Account", "Checked", "check"]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The tables of one study, fit to be counted.
+
+    Attributes
+    ----------
+    tables : name → Ibis table with contract columns only, plus ``left_out_by`` (the plan's filter that leaves the row
+        out, or null).
+    accounts : one per table.
+    quarantine : the rows that broke a rule: ``table``, ``file``, ``line``, ``key``, ``rule``, ``value``.
+    notes : sentences a reader should know about the sources.
+    """
+
+    tables: MappingOf[str, Any]
+    accounts: tuple[Account, ...]
+    quarantine: pd.DataFrame
+    engine: Any
+    notes: tuple[str, ...] = ()
+
+    def has(self, table: str, *columns: str) -> bool:
+        """Whether the table is there and has all of these columns."""
+        return table in self.tables and all(column in self.tables[table].columns for column in columns)
+
+
+def check(raw: RawTables, plan: Plan, *, now: datetime) -> Checked:
+    """Every row of every table against the contract.
+
+    Parameters
+    ----------
+    raw : what the sources gave.
+    plan : its mappings, and how large a share of rows may be quarantined.
+    now : rows from later than a day after this moment are from the future, and quarantined.
+
+    Raises
+    ------
+    ContractError : a table that cannot be used at all: a missing column, times without a zone, repeated ids, no
+        deployments, or more broken rows than the plan allows.
+    """
+    judged = {name: _judge(raw.engine, table, plan, now) for name, table in raw.tables.items()}
+    judged = judge_recorded_causes(judged)
+    parts = [settle(raw.engine, raw.tables[name], table, plan) for name, table in judged.items()]
+    quarantine = pd.concat([part.quarantine for part in parts], ignore_index=True)
+    accounts = tuple(part.account for part in parts)
+    notes = raw.notes + tuple(note for part in parts for note in part.notes)
+    return Checked({part.account.table: part.table for part in parts}, accounts, quarantine, raw.engine, notes)
+
+
+def _judge(engine: Any, raw: Raw, plan: Plan, now: datetime) -> Any:
+    """The raw table in contract columns, with the rules each row breaks and the values that break them."""
+    contract = TABLES[raw.name]
+    mapping: Mapping = getattr(plan.mapping, raw.name)
+    named = named_columns(raw, contract, mapping)
+    require_columns(raw, contract, named)
+    require_zones(raw, contract, named, mapping)
+    columns: dict[str, Any] = {}
+    broken: list[tuple[str, Any, Any]] = []
+    for name, source in named.items():
+        value = typed(source, contract[name], mapping)
+        columns[name] = value
+        broken += column_rules(contract, contract[name], source, value, named, now)
+    broken += table_rules(contract, columns)
+    table = raw.table.select(
+        **columns,
+        **{
+            LEFT_OUT: left_out(raw, mapping),
+            FILE: raw.table[FILE] if FILE in raw.table.columns else ibis.literal(raw.source),
+            LINE: raw.table[LINE] if LINE in raw.table.columns else ibis.null("int64"),
+            BROKEN: joined([(ibis.literal(rule), condition) for rule, condition, _ in broken]),
+            VALUE: joined([(value, condition) for _, condition, value in broken]),
+        },
+    )
+    return kept(engine, f"judged_{raw.name}", table)

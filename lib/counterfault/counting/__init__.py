@@ -1,0 +1,93 @@
+"""Exposure time, strata, outcomes, and the lossless compression of rows into cells.
+
+This is the only package that touches rows once they are checked and linked: joins and group-bys are Ibis expressions
+that run where the data are, and what comes back is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from counterfault.cells import Cells
+from counterfault.counting.covariates import with_covariates
+from counterfault.counting.outcomes import OUTCOMES, with_outcomes
+from counterfault.counting.population import ANALYSED, by_month, population, step
+from counterfault.linking import Linked
+from counterfault.plan import Plan
+
+__all__ = ["OUTCOMES", "Counted", "count"]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the estimators need, and how it came about.
+
+    Attributes
+    ----------
+    cells : the compressed deployments in the contrast.
+    outcomes : the columns of :data:`OUTCOMES` these tables could give, so that ``cells`` can be read for each.
+    population : from rows accepted to rows analysed: ``step``, ``ai``, ``human``, ``unknown``.
+    by_month : ``month``, ``assistance``, ``n``, ``events``, of all deployments followed up, whatever their label.
+    covariates : of the plan's confounders and mediators, those the tables have.
+    not_assessed : (what, why) for everything the plan asks and these tables cannot give.
+    """
+
+    cells: Cells
+    outcomes: tuple[str, ...]
+    population: pd.DataFrame
+    by_month: pd.DataFrame
+    covariates: tuple[str, ...]
+    not_assessed: tuple[tuple[str, str], ...]
+
+    def read_as(self, outcome: str) -> Cells:
+        """The same cells with another column of :data:`OUTCOMES` as their events."""
+        frame = self.cells.frame.assign(events=self.cells.frame[outcome])
+        return Cells(frame, self.cells.strata, self.cells.cluster)
+
+
+def count(linked: Linked, plan: Plan) -> Counted:
+    """Compresses the deployments of the contrast into cells, and accounts for those outside it.
+
+    Parameters
+    ----------
+    linked : tables and links.
+    plan : period, outcome, strata, covariates and their bins.
+
+    Raises
+    ------
+    PlanError : the plan asks for a stratum or a cluster these tables have no column for, or for a numeric covariate
+        without bins.
+    """
+    deployments, not_assessed = with_covariates(linked.checked, plan)
+    marked = with_outcomes(deployments, linked, plan)
+    marked = marked.mutate(step=step(marked, linked, plan))
+    if linked.checked.engine.name == "duckdb":
+        marked = linked.checked.engine.create_table("marked", marked, temp=True, overwrite=True)
+    covariates = tuple(name for name in (*plan.design.confounders, *plan.design.mediators) if name in marked.columns)
+    outcomes = tuple(name for name in OUTCOMES if name in marked.columns)
+    return Counted(
+        cells=_cells(marked, plan, covariates, outcomes),
+        outcomes=outcomes,
+        population=population(marked),
+        by_month=by_month(marked),
+        covariates=covariates,
+        not_assessed=tuple(not_assessed),
+    )
+
+
+def _cells(marked: Any, plan: Plan, covariates: Sequence[str], outcomes: Sequence[str]) -> Cells:
+    keys = list(dict.fromkeys((*plan.design.strata, plan.design.cluster, *covariates)))
+    rows = marked.filter(marked.step == ANALYSED).mutate(exposed=(marked.assistance == "ai").cast("int64"))
+    grouped = rows.group_by([*keys, "exposed"]).agg(
+        n=rows.count(),
+        exposure_hours=rows.count() * float(plan.outcome.follow_up),
+        **{name: rows[name].sum() for name in outcomes},
+    )
+    frame = grouped.execute()
+    types = {"exposed": "int64", "n": "int64", "exposure_hours": "float64", **dict.fromkeys(outcomes, "int64")}
+    frame = frame.astype(types).sort_values([*keys, "exposed"], ignore_index=True)
+    return Cells(frame, plan.design.strata, plan.design.cluster)

@@ -1,0 +1,79 @@
+"""What happened after each deployment, and before it: one 0/1 column for each outcome the tables can give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+
+from counterfault.linking import Linked, study_tables
+from counterfault.linking.rules import NO_CHANGE, Tables, possibly_changed, rule_named
+from counterfault.plan import Plan
+
+OUTCOMES = {
+    "events": "at least one incident tied to the deployment",
+    "recorded_events": "at least one incident recorded as caused by the deployment",
+    "window_events": "at least one incident of the service in the window after the deployment",
+    "placebo_events": "at least one incident of the service in the window before the deployment",
+    "control_events": "at least one incident with another known cause in the window after the deployment",
+}
+
+
+def with_outcomes(deployments: Any, linked: Linked, plan: Plan) -> Any:
+    """One 0/1 column for each of :data:`OUTCOMES`, and whether a repair fell into an open incident."""
+    tables = study_tables(linked.checked, plan)
+    hit = {"events": linked.links}
+    if linked.checked.has("incidents", "caused_by"):
+        hit["recorded_events"] = rule_named("recorded", plan.outcome)(tables)
+    hit["window_events"] = rule_named("window", plan.outcome)(tables)
+    hit["placebo_events"] = _before(tables, plan)
+    if "cause" in tables.incidents.columns:
+        hit["control_events"] = _of_other_cause(tables, plan)
+    hit["repairing"] = _open_incidents(tables, plan)
+    marked = deployments
+    for name, links in hit.items():
+        ids = links.select("deployment_id").distinct().mutate(**{name: ibis.literal(1, "int64")})
+        marked = marked.left_join(ids, "deployment_id").drop("deployment_id_right")
+        marked = marked.mutate(**{name: marked[name].fill_null(0)})
+    return marked
+
+
+def _before(tables: Tables, plan: Plan) -> Any:
+    """Deployments with an incident of their service in the window before them: what they cannot have caused."""
+    suspects, window = (
+        possibly_changed(tables.incidents),
+        ibis.interval(seconds=round(plan.outcome.window_hours * 3600)),
+    )
+    deployments = tables.deployments.select("deployment_id", "deployed_at", "service")
+    return suspects.join(
+        deployments,
+        [
+            suspects.service == deployments.service,
+            suspects.started_at < deployments.deployed_at,
+            deployments.deployed_at <= suspects.started_at + window,
+        ],
+    )
+
+
+def _of_other_cause(tables: Tables, plan: Plan) -> Any:
+    """Deployments with an incident in their window that people know had another cause: a negative control."""
+    incidents = tables.incidents
+    innocent = incidents.filter(incidents.cause == NO_CHANGE).drop("cause")
+    return rule_named("window", plan.outcome)(tables._replace(incidents=innocent))
+
+
+def _open_incidents(tables: Tables, plan: Plan) -> Any:
+    """Deployments made while an incident of their service was open."""
+    incidents = tables.incidents.filter(tables.incidents.service.notnull())
+    presumed = incidents.started_at + ibis.interval(seconds=round(plan.outcome.incident_open_hours * 3600))
+    closed = incidents.resolved_at.fill_null(presumed) if "resolved_at" in incidents.columns else presumed
+    spans = incidents.select("service", opened=incidents.started_at, closed=closed)
+    deployments = tables.deployments.select("deployment_id", "deployed_at", "service")
+    return spans.join(
+        deployments,
+        [
+            spans.service == deployments.service,
+            spans.opened <= deployments.deployed_at,
+            deployments.deployed_at <= spans.closed,
+        ],
+    )

@@ -1,0 +1,61 @@
+"""Who is in the contrast and who is not: every accepted deployment has exactly one place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from counterfault.checking.filters import LEFT_OUT
+from counterfault.linking import Linked
+from counterfault.plan import Plan
+
+LEFT_OUT_STEP, BEFORE, FROM_ON = "left out by the plan", "before", "from"
+NOT_FOLLOWED, REPAIR, UNKNOWN, ANALYSED = "not followed", "repair", "assistance unknown", "analysed"
+ORDER = (LEFT_OUT_STEP, BEFORE, FROM_ON, NOT_FOLLOWED, REPAIR, UNKNOWN, ANALYSED)
+
+
+def step(marked: Any, linked: Linked, plan: Plan) -> Any:
+    """The first reason a deployment is outside the contrast, in words, or that it is analysed."""
+    followed_until = marked.deployed_at + ibis.interval(seconds=round(plan.outcome.follow_up * 3600))
+    end = ibis.literal(linked.end, "timestamp('UTC')")
+    branches = [(marked[LEFT_OUT].notnull(), ibis.literal(f"{LEFT_OUT_STEP}: ") + marked[LEFT_OUT])]
+    if plan.period.start:
+        start = datetime.fromisoformat(f"{plan.period.start}T00:00:00+00:00")
+        branches.append((marked.deployed_at < ibis.literal(start, "timestamp('UTC')"), f"{BEFORE} {plan.period.start}"))
+    if plan.period.end:
+        stop = datetime.fromisoformat(f"{plan.period.end}T00:00:00+00:00")
+        branches.append(
+            (marked.deployed_at >= ibis.literal(stop, "timestamp('UTC')"), f"{FROM_ON} {plan.period.end} on")
+        )
+    return ibis.cases(
+        *branches,
+        (followed_until > end, f"{NOT_FOLLOWED} for {plan.outcome.follow_up:g} h before the data end"),
+        (marked.repair & (marked.repairing == 1), f"{REPAIR} while an incident was open"),
+        (marked.assistance == "unknown", UNKNOWN),
+        else_=ANALYSED,
+    )
+
+
+def population(marked: Any) -> pd.DataFrame:
+    """Accepted rows by where they ended up and by label; nothing disappears."""
+    found = marked.group_by("step", "assistance").agg(n=marked.count()).execute()
+    wide = found.pivot_table(index="step", columns="assistance", values="n", aggfunc="sum", fill_value=0)
+    wide = wide.reindex(columns=["ai", "human", "unknown"], fill_value=0).astype("int64")
+    wide = wide.loc[sorted(wide.index, key=_place)]
+    return wide.rename_axis(None, axis="columns").reset_index()
+
+
+def _place(step: str) -> tuple[int, str]:
+    """Steps in the order in which they are asked, so that the table reads like the flow it is."""
+    return next(number for number, name in enumerate(ORDER) if step.startswith(name)), step
+
+
+def by_month(marked: Any) -> pd.DataFrame:
+    """Deployments that the plan does not leave out, per month and label, with how many of them failed."""
+    rows = marked.filter(marked[LEFT_OUT].isnull())
+    found = rows.group_by("month", "assistance").agg(n=rows.count(), events=rows.events.sum())
+    frame: pd.DataFrame = found.order_by("month", "assistance").execute()
+    return frame.astype({"n": "int64", "events": "int64"})

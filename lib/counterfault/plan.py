@@ -1,0 +1,292 @@
+"""The promise: everything decided before the incidents are looked at, as a TOML file with a digest.
+
+The digest covers every decision and none of the data locations, so that a weekly run on new data keeps
+the plan it promised, and a changed threshold does not.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from counterfault.contracts import TABLES, nearest
+
+CALENDAR = ("year", "quarter", "month", "week")
+GROUPS = ("service", "team", "layer")
+LINK_RULES = ("recorded_then_window", "recorded", "window", "dependency", "last")
+PRIMARY = ("stratified.risk_ratio", "total.risk_ratio")
+DERIVED = ("size",)  # covariates made from contract columns: size = lines added + lines deleted
+
+
+class PlanError(ValueError):
+    """A plan that cannot be followed; the message names the key, the value and the way out."""
+
+
+class Section(BaseModel):
+    """A part of the plan: fixed once read, and no key that is not declared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sources(Section):
+    """Where the tables are, seen from the plan's folder; the command line may say otherwise."""
+
+    deployments: str | None = None
+    incidents: str | None = None
+    dependencies: str | None = None
+    load: str | None = None
+    repo: str | None = None
+
+
+class Mapping(Section):
+    """How one source's columns and values become those of the contract."""
+
+    rename: dict[str, str] = Field(default_factory=dict)
+    join: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    fill: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    keep: dict[str, tuple[str | int | bool, ...]] = Field(default_factory=dict)
+    drop: dict[str, tuple[str | int | bool, ...]] = Field(default_factory=dict)
+    timezone: str | None = None
+    encoding: str = "utf-8"
+    duplicates: Literal["refuse", "earliest"] = "refuse"
+
+
+class Mappings(Section):
+    """One :class:`Mapping` for each table of the contract."""
+
+    deployments: Mapping = Mapping()
+    incidents: Mapping = Mapping()
+    dependencies: Mapping = Mapping()
+    load: Mapping = Mapping()
+
+    @model_validator(mode="after")
+    def _targets_are_contract_columns(self) -> Self:
+        for table in TABLES.values():
+            mapping: Mapping = getattr(self, table.name)
+            wanted = (*mapping.rename.values(), *mapping.join, *mapping.values, *mapping.fill)
+            for column in wanted:
+                if column not in table.names:
+                    guess = nearest(column, table.names)
+                    hint = f"; did you mean {guess!r}?" if guess else f"; it has {', '.join(table.names)}"
+                    raise ValueError(f"mapping.{table.name}: {table.name} has no column {column!r}{hint}")
+        return self
+
+
+class Period(Section):
+    """Which deployments are studied: from `start` to before `end` (dates, UTC)."""
+
+    start: date | None = None
+    end: date | None = None
+
+    @model_validator(mode="after")
+    def _start_precedes_end(self) -> Self:
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError(f"period: start {self.start} must come before end {self.end}")
+        return self
+
+
+class Outcome(Section):
+    """When a deployment counts as failed."""
+
+    link: Literal["recorded_then_window", "recorded", "window", "dependency", "last"] = "recorded_then_window"
+    window_hours: float = Field(default=24.0, gt=0, le=24 * 365)
+    hops: int = Field(default=1, ge=0, le=5)
+    follow_up_hours: float | None = Field(default=None, gt=0)
+    incident_open_hours: float = Field(default=24.0, gt=0)
+    severity_at_most: int | None = Field(default=None, ge=1, le=5)
+
+    @property
+    def follow_up(self) -> float:
+        """Hours a deployment must have been observed before it may count as safe."""
+        return self.window_hours if self.follow_up_hours is None else self.follow_up_hours
+
+    @model_validator(mode="after")
+    def _followed_for_the_whole_window(self) -> Self:
+        if self.link != "recorded" and self.follow_up < self.window_hours:
+            raise ValueError(
+                f"outcome: follow_up_hours {self.follow_up:g} is shorter than window_hours "
+                f"{self.window_hours:g}, so late deployments would count as safe before their window ends; "
+                f"make follow_up_hours at least {self.window_hours:g} or leave it out"
+            )
+        return self
+
+
+def _strata(value: tuple[str, ...]) -> tuple[str, ...]:
+    known = GROUPS + CALENDAR
+    for name in value:
+        if name not in known:
+            guess = nearest(name, known)
+            raise ValueError(
+                f"no stratum {name!r}; " + (f"did you mean {guess!r}?" if guess else f"use {', '.join(known)}")
+            )
+    if len(calendar := [name for name in value if name in CALENDAR]) > 1:
+        raise ValueError(f"name one calendar unit, not {len(calendar)} ({', '.join(calendar)})")
+    return value
+
+
+def _covariates(value: tuple[str, ...]) -> tuple[str, ...]:
+    known = TABLES["deployments"].names + DERIVED
+    for name in value:
+        if name not in known:
+            guess = nearest(name, known)
+            raise ValueError(f"no column {name!r}" + (f"; did you mean {guess!r}?" if guess else ""))
+    return value
+
+
+Covariates = Annotated[tuple[str, ...], AfterValidator(_covariates)]
+
+
+class Design(Section):
+    """Who is compared with whom, and what is held fixed."""
+
+    primary: Literal["stratified.risk_ratio", "total.risk_ratio"] = "total.risk_ratio"
+    strata: Annotated[tuple[str, ...], AfterValidator(_strata)] = ("service", "quarter")
+    cluster: Literal["service", "team"] = "service"
+    confounders: Covariates = ("author_tenure_days", "at_peak")
+    mediators: Covariates = ("size", "reviewers", "touches_tests")
+    bins: dict[str, tuple[float, ...]] = Field(
+        default_factory=lambda: {
+            "author_tenure_days": (90.0, 365.0),
+            "size": (20.0, 100.0, 500.0),
+            "reviewers": (1.0, 2.0),
+        }
+    )
+
+    @model_validator(mode="after")
+    def _roles_are_distinct(self) -> Self:
+        if both := sorted(set(self.confounders) & set(self.mediators)):
+            raise ValueError(
+                f"design: {', '.join(both)} cannot be confounder and mediator at once; a mediator is what AI "
+                f"changes on the way (size, review), a confounder is there before"
+            )
+        for column, edges in self.bins.items():
+            if list(edges) != sorted(set(edges)):
+                raise ValueError(f"design.bins.{column}: {list(edges)} must rise without repeats")
+            if column not in TABLES["deployments"].names + DERIVED:
+                guess = nearest(column, TABLES["deployments"].names + DERIVED)
+                raise ValueError(f"design.bins: no column {column!r}" + (f"; did you mean {guess!r}?" if guess else ""))
+        return self
+
+
+class Decision(Section):
+    """How the primary interval is read."""
+
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    equivalence_level: float = Field(default=0.90, gt=0.5, lt=1)
+    worth_acting_on: float = 1.25
+
+    @model_validator(mode="after")
+    def _margin_is_above_one(self) -> Self:
+        if self.worth_acting_on <= 1:
+            raise ValueError(
+                f"decision.worth_acting_on: {self.worth_acting_on:g} must be above 1; it is the "
+                f"smallest ratio worth acting on, and its mirror image 1/{self.worth_acting_on:g} is used for benefits"
+            )
+        return self
+
+
+class Gates(Section):
+    """What must hold before an estimate may speak."""
+
+    min_events: int = Field(default=20, ge=0)
+    min_informative_strata: int = Field(default=10, ge=0)
+    min_clusters_per_arm: int = Field(default=4, ge=2)
+    min_label_coverage: float = Field(default=0.8, ge=0, le=1)
+    min_overlap: float = Field(default=0.5, ge=0, le=1)
+    max_imbalance: float = Field(default=0.25, gt=0)
+
+
+class Data(Section):
+    """What is asked of the tables, and what is shown of them."""
+
+    max_quarantined: float = Field(default=0.1, ge=0, le=1)
+    disclosure_threshold: int = Field(default=5, ge=1)
+
+
+class Plan(Section):
+    """Everything decided before the data are read. `Plan()` is the default plan."""
+
+    title: str = "AI-assisted changes and incidents"
+    question: str = "Do AI-assisted changes fail more often than other changes of the same service at the same time?"
+    sources: Sources = Sources()
+    mapping: Mappings = Mappings()
+    period: Period = Period()
+    outcome: Outcome = Outcome()
+    design: Design = Design()
+    decision: Decision = Decision()
+    gates: Gates = Gates()
+    data: Data = Data()
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that change with any decision, and not with where the data are."""
+        return sha256(self.model_dump_json(exclude={"sources"}).encode()).hexdigest()[:12]
+
+    @classmethod
+    def read(cls, path: Path | str) -> Plan:
+        """The plan in a TOML file.
+
+        Raises
+        ------
+        PlanError : the file is missing, is not TOML, or holds a key or value the plan does not know.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise PlanError(
+                f"{path}: cannot read the plan ({error.strerror}); `counterfault plan new` writes one"
+            ) from None
+        try:
+            fields = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise PlanError(f"{path}: not valid TOML: {error}") from None
+        return cls.checked(fields, name=str(path))._resolved_from(path.parent)
+
+    @classmethod
+    def checked(cls, fields: dict[str, Any], name: str = "plan") -> Plan:
+        """A plan from plain values, with every fault told in a sentence of its own."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise PlanError("\n".join(f"{name}: {_sentence(item)}" for item in error.errors())) from None
+
+    def _resolved_from(self, folder: Path) -> Plan:
+        """Relative paths in `sources` are meant from the plan's own folder."""
+
+        def resolve(location: str | None) -> str | None:
+            if location is None or "://" in location or Path(location).is_absolute():
+                return location
+            return str((folder / location).resolve())
+
+        located = {name: resolve(value) for name, value in self.sources.model_dump().items()}
+        return self.model_copy(update={"sources": Sources(**located)})
+
+
+def _sentence(item: Any) -> str:
+    """One pydantic error in words: the key, what is wrong with its value, the nearest valid key."""
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        *parents, key = item["loc"]
+        known = _keys_at(tuple(parents))
+        guess = nearest(str(key), known)
+        hint = f"did you mean {guess!r}?" if guess else f"this section has {', '.join(known)}"
+        return f"unknown key {where!r}; {hint}"
+    message: str = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "value_error" and (not where or message.startswith(where)):
+        return message
+    given = f" (given: {item['input']!r})" if not isinstance(item["input"], dict) else ""
+    return f"{where}: {message[0].lower()}{message[1:]}{given}" if where else message
+
+
+def _keys_at(parents: tuple[Any, ...]) -> list[str]:
+    section: Any = Plan
+    for part in parents:
+        section = section.model_fields[part].annotation
+    return list(section.model_fields)
