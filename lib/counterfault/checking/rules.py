@@ -68,16 +68,15 @@ def judge_recorded_causes(judged: dict[str, Any]) -> dict[str, Any]:
     )
     first = later.group_by("incident_id").agg(culprit=later.deployment_id.min())
     rule = "started_at is before the deployment recorded in caused_by"
-    joined = incidents.left_join(first, "incident_id").drop("incident_id_right")
-    marked = joined.mutate(
+    suspects = incidents.left_join(first, "incident_id").drop("incident_id_right")
+    too_late = suspects.culprit.notnull()
+    marked = suspects.mutate(
         **{
-            BROKEN: joined(
-                [(joined[BROKEN], joined[BROKEN].notnull()), (ibis.literal(rule), joined.culprit.notnull())]
-            ),
+            BROKEN: joined([(suspects[BROKEN], suspects[BROKEN].notnull()), (ibis.literal(rule), too_late)]),
             VALUE: joined(
                 [
-                    (joined[VALUE], joined[VALUE].notnull()),
-                    (ibis.literal("caused_by = ") + joined.culprit, joined.culprit.notnull()),
+                    (suspects[VALUE], suspects[VALUE].notnull()),
+                    (ibis.literal("caused_by = ") + suspects.culprit, too_late),
                 ]
             ),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import ibis
@@ -23,13 +23,9 @@ def step(marked: Any, linked: Linked, plan: Plan) -> Any:
     end = ibis.literal(linked.end, "timestamp('UTC')")
     branches = [(marked[LEFT_OUT].notnull(), ibis.literal(f"{LEFT_OUT_STEP}: ") + marked[LEFT_OUT])]
     if plan.period.start:
-        start = datetime.fromisoformat(f"{plan.period.start}T00:00:00+00:00")
-        branches.append((marked.deployed_at < ibis.literal(start, "timestamp('UTC')"), f"{BEFORE} {plan.period.start}"))
+        branches.append((marked.deployed_at < _midnight(plan.period.start), f"{BEFORE} {plan.period.start}"))
     if plan.period.end:
-        stop = datetime.fromisoformat(f"{plan.period.end}T00:00:00+00:00")
-        branches.append(
-            (marked.deployed_at >= ibis.literal(stop, "timestamp('UTC')"), f"{FROM_ON} {plan.period.end} on")
-        )
+        branches.append((marked.deployed_at >= _midnight(plan.period.end), f"{FROM_ON} {plan.period.end} on"))
     return ibis.cases(
         *branches,
         (followed_until > end, f"{NOT_FOLLOWED} for {plan.outcome.follow_up:g} h before the data end"),
@@ -39,13 +35,17 @@ def step(marked: Any, linked: Linked, plan: Plan) -> Any:
     )
 
 
+def _midnight(day: date) -> Any:
+    return ibis.literal(datetime.combine(day, time.min, tzinfo=UTC), "timestamp('UTC')")
+
+
 def population(marked: Any) -> pd.DataFrame:
     """Accepted rows by where they ended up and by label; nothing disappears."""
     found = marked.group_by("step", "assistance").agg(n=marked.count()).execute()
     wide = found.pivot_table(index="step", columns="assistance", values="n", aggfunc="sum", fill_value=0)
     wide = wide.reindex(columns=["ai", "human", "unknown"], fill_value=0).astype("int64")
-    wide = wide.loc[sorted(wide.index, key=_place)]
-    return wide.rename_axis(None, axis="columns").reset_index()
+    placed: pd.DataFrame = wide.loc[sorted(wide.index, key=_place)]
+    return placed.rename_axis(None, axis="columns").reset_index()
 
 
 def _place(step: str) -> tuple[int, str]:
