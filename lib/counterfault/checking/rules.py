@@ -7,7 +7,7 @@ from typing import Any
 
 import ibis
 
-from counterfault.checking.casting import TIME, ZONE, text_of
+from counterfault.checking.casting import TIME, ZONE, joined, text_of
 from counterfault.contracts import INCIDENTS, Column, Kind, Table
 
 BROKEN, VALUE = "counterfault_broken", "counterfault_value"

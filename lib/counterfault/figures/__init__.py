@@ -1,1 +1,25 @@
+"""Figures and tables: results in, a picture with its finding in words and its numbers out.
 
+They know estimates and small result frames, never data. Matplotlib is imported when a figure is drawn.
+"""
+
+from counterfault.figures.adoption import adoption
+from counterfault.figures.failure_rate import failure_rates
+from counterfault.figures.figure import Figure
+from counterfault.figures.flow import flow
+from counterfault.figures.forest import forest
+from counterfault.figures.links import links
+from counterfault.figures.tables import Table, table_html
+from counterfault.figures.verdict_strip import verdict_strip
+
+__all__ = [
+    "Figure",
+    "Table",
+    "adoption",
+    "failure_rates",
+    "flow",
+    "forest",
+    "links",
+    "table_html",
+    "verdict_strip",
+]
