@@ -15,7 +15,7 @@ import pandas as pd
 from counterfault.cells import Cells
 from counterfault.counting.covariates import with_covariates
 from counterfault.counting.outcomes import OUTCOMES, with_outcomes
-from counterfault.counting.population import ANALYSED, by_month, population, step
+from counterfault.counting.population import ANALYSED, by_label, population, step
 from counterfault.linking import Linked
 from counterfault.plan import Plan
 
@@ -31,7 +31,7 @@ class Counted:
     cells : the compressed deployments in the contrast.
     outcomes : the columns of :data:`OUTCOMES` these tables could give, so that ``cells`` can be read for each.
     population : from rows accepted to rows analysed: ``step``, ``ai``, ``human``, ``unknown``.
-    by_month : ``month``, ``assistance``, ``n``, ``events``, of all deployments followed up, whatever their label.
+    by_label : ``service``, ``month``, ``assistance``, ``n``, ``events`` of all deployments the plan does not leave out.
     covariates : of the plan's confounders and mediators, those the tables have.
     not_assessed : (what, why) for everything the plan asks and these tables cannot give.
     """
@@ -39,7 +39,7 @@ class Counted:
     cells: Cells
     outcomes: tuple[str, ...]
     population: pd.DataFrame
-    by_month: pd.DataFrame
+    by_label: pd.DataFrame
     covariates: tuple[str, ...]
     not_assessed: tuple[tuple[str, str], ...]
 
@@ -73,7 +73,7 @@ def count(linked: Linked, plan: Plan) -> Counted:
         cells=_cells(marked, plan, covariates, outcomes),
         outcomes=outcomes,
         population=population(marked),
-        by_month=by_month(marked),
+        by_label=by_label(marked),
         covariates=covariates,
         not_assessed=tuple(not_assessed),
     )

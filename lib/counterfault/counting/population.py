@@ -53,9 +53,9 @@ def _place(step: str) -> tuple[int, str]:
     return next(number for number, name in enumerate(ORDER) if step.startswith(name)), step
 
 
-def by_month(marked: Any) -> pd.DataFrame:
-    """Deployments that the plan does not leave out, per month and label, with how many of them failed."""
+def by_label(marked: Any) -> pd.DataFrame:
+    """Deployments that the plan does not leave out, per service, month and label, with how many of them failed."""
     rows = marked.filter(marked[LEFT_OUT].isnull())
-    found = rows.group_by("month", "assistance").agg(n=rows.count(), events=rows.events.sum())
-    frame: pd.DataFrame = found.order_by("month", "assistance").execute()
+    keys = ["service", "month", "assistance"]
+    frame: pd.DataFrame = rows.group_by(keys).agg(n=rows.count(), events=rows.events.sum()).order_by(keys).execute()
     return frame.astype({"n": "int64", "events": "int64"})

@@ -1,0 +1,107 @@
+"""One function under everything: tables and a plan in, an analysis out.
+
+The notebooks call the same steps one by one and show them; the commands, the simulator and the tests call this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from counterfault.checking import Checked, check
+from counterfault.checks import Challenged, Check, challenge
+from counterfault.counting import Counted, count
+from counterfault.estimate import Estimate
+from counterfault.estimating import Estimates, estimate, primary_at
+from counterfault.linking import Linked, link
+from counterfault.plan import Plan
+from counterfault.sources import Source, read
+from counterfault.verdict import Verdict, decide
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything one study found, step by step.
+
+    Attributes
+    ----------
+    plan : what was promised.
+    checked, linked, counted : how rows became cells.
+    estimates : id → estimate; ``estimates["primary"]`` is the one the verdict reads.
+    challenged : the checks and their own estimates.
+    verdict : the answer.
+    """
+
+    plan: Plan
+    checked: Checked
+    linked: Linked
+    counted: Counted
+    estimates: Estimates
+    challenged: Challenged
+    verdict: Verdict
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        return self.challenged.checks
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The account of the data, as in ``results.json``."""
+        from counterfault.record import data_record
+
+        return data_record(self)
+
+    def all_estimates(self) -> tuple[Estimate, ...]:
+        """Every estimate of the analysis, those of the checks included."""
+        return (*self.estimates.values(), *self.challenged.estimates)
+
+    def to_json(self) -> str:
+        """The record of the analysis as ``results.json`` holds it."""
+        from counterfault.record import record, to_json
+
+        return to_json(record(self))
+
+    def _repr_html_(self) -> str:
+        return self.verdict._repr_html_() + self.estimates["primary"]._repr_html_()
+
+
+def analyse(
+    deployments: Source,
+    incidents: Source,
+    *,
+    dependencies: Source = None,
+    load: Source = None,
+    plan: Plan | None = None,
+    now: datetime | None = None,
+    notes: tuple[str, ...] = (),
+) -> Analysis:
+    """From tables and a plan to a verdict, without a notebook.
+
+    Parameters
+    ----------
+    deployments, incidents, dependencies, load : pandas frames, paths, addresses or Ibis tables; the required columns of
+        the contract are enough.
+    plan : the default plan where absent.
+    now : rows from after this moment (and a day) are from the future; the present where absent.
+    notes : sentences about the sources for the report.
+
+    Raises
+    ------
+    SourceError, ContractError, PlanError : the sources cannot be read, the tables cannot be used, or the plan asks for
+        what they do not hold. Data that cannot give an answer raise nothing: the verdict is ``cannot_tell``.
+    """
+    plan = plan or Plan()
+    raw = read(deployments, incidents, dependencies=dependencies, load=load, plan=plan, notes=notes)
+    return conclude(check(raw, plan, now=now or datetime.now(UTC)), plan)
+
+
+def conclude(checked: Checked, plan: Plan) -> Analysis:
+    """The analysis of tables that have passed the contract."""
+    linked = link(checked, plan)
+    counted = count(linked, plan)
+    estimates = estimate(counted, plan)
+    challenged = challenge(linked, counted, estimates, plan)
+    equivalence = primary_at(counted, plan, plan.decision.equivalence_level)
+    verdict = decide(estimates["primary"], equivalence, challenged.checks, plan)
+    return Analysis(plan, checked, linked, counted, estimates, challenged, verdict)

@@ -1,0 +1,1 @@
+"""Attempts to break the answer: one question per module, estimates out."""

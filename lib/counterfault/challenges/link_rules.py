@@ -1,0 +1,28 @@
+"""Does the answer hang on how incidents were tied to deployments?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from counterfault.counting import Counted
+from counterfault.estimate import Estimate
+from counterfault.estimators.regression import ModifiedPoisson
+
+BY_RULE = {
+    "recorded_events": ("total.risk_ratio.recorded", "an incident recorded as caused by the deployment"),
+    "window_events": ("total.risk_ratio.window", "an incident of the service in the window after the deployment"),
+}
+
+
+@dataclass(frozen=True)
+class EachRuleAlone:
+    """The planned contrast once with links by record only, once with links by time only."""
+
+    adjust_for: tuple[str, ...] = ()
+
+    def __call__(self, counted: Counted, level: float = 0.95) -> tuple[Estimate, ...]:
+        return tuple(
+            ModifiedPoisson(self.adjust_for)(counted.read_as(outcome), level).named(name, outcome=meaning)
+            for outcome, (name, meaning) in BY_RULE.items()
+            if outcome in counted.outcomes
+        )

@@ -1,0 +1,74 @@
+"""The estimates of a plan, from cells: each under the stable id that reports and results use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from counterfault.counting import Counted
+from counterfault.counting.outcomes import OUTCOMES
+from counterfault.estimate import Estimate
+from counterfault.estimators import exact, stratified, two_by_two
+from counterfault.estimators.regression import ModifiedPoisson, total_and_direct
+from counterfault.plan import Plan
+
+Estimates = Mapping[str, Estimate]
+
+NOTEBOOK_OF = {  # where each family of estimates is shown and discussed
+    "crude": "30_association",
+    "stratified": "30_association",
+    "total": "30_association",
+    "direct": "30_association",
+    "adoption": "20_adoption",
+    "placebo": "90_verdict",
+    "negative_control": "90_verdict",
+    "primary": "90_verdict",
+}
+
+
+def estimate(counted: Counted, plan: Plan) -> Estimates:
+    """Every estimate of the first set, id → estimate, the primary one last.
+
+    Parameters
+    ----------
+    counted : cells with the plan's outcome.
+    plan : its level, strata, confounders and mediators; ``design.primary`` names the estimate the verdict reads.
+    """
+    level = plan.decision.level
+    cells = counted.cells
+    found = [
+        *two_by_two.crude(cells, level),
+        two_by_two.risk_ratio_log(**cells.two_by_two()._asdict(), level=level).named(
+            "crude.risk_ratio_log", design="all services together"
+        ),
+        *stratified.stratified(cells, level),
+        exact.exact_conditional(cells, level),
+        *total_and_direct(
+            cells,
+            confounders=present(plan.design.confounders, counted),
+            mediators=present(plan.design.mediators, counted),
+            level=level,
+        ),
+    ]
+    estimates = {item.id: _with_outcome(item, OUTCOMES["events"]) for item in found}
+    estimates["primary"] = estimates[plan.design.primary].named("primary")
+    return MappingProxyType(estimates)
+
+
+def primary_at(counted: Counted, plan: Plan, level: float) -> Estimate:
+    """The primary estimate at another level, e.g. the 90 % interval that a claim of no difference needs."""
+    if plan.design.primary == "stratified.risk_ratio":
+        found = stratified.risk_ratio(counted.cells, level)
+    else:
+        found = ModifiedPoisson(present(plan.design.confounders, counted))(counted.cells, level)
+    return _with_outcome(found.named("primary.equivalence"), OUTCOMES["events"])
+
+
+def present(names: tuple[str, ...], counted: Counted) -> tuple[str, ...]:
+    """Of the covariates a plan names, those the tables have."""
+    return tuple(name for name in names if name in counted.covariates)
+
+
+def _with_outcome(item: Estimate, outcome: str) -> Estimate:
+    return item if item.outcome else replace(item, outcome=outcome)
