@@ -126,16 +126,17 @@ def _inside(interval: Interval, d: float) -> bool:
 def grade(checks: Sequence[Check]) -> str:
     """A to D from the check table: how much of what could have broken the answer was tried, and held.
 
-    D with any failed gate or three failures; else C with two failures or fewer than half of the checks passed; else B
-    with one failure or fewer than four fifths passed; else A.
+    A: nothing failed and at least nine in ten checks passed. B: at most one failed, three in four passed. C: at most
+    two failed, half passed. D: the rest, and whenever a gate failed. A check not assessed did not pass.
     """
     failures = sum(check.status is Status.FAIL for check in checks)
     passed = sum(check.status is Status.PASS for check in checks) / max(len(checks), 1)
-    if failures >= 3 or any(check.gate and check.status is Status.FAIL for check in checks):
+    if any(check.gate and check.status is Status.FAIL for check in checks):
         return "D"
-    if failures == 2 or passed < 0.5:
-        return "C"
-    return "B" if failures == 1 or passed < 0.8 else "A"
+    for name, most_failures, least_passed in (("A", 0, 0.9), ("B", 1, 0.75), ("C", 2, 0.5)):
+        if failures <= most_failures and passed >= least_passed:
+            return name
+    return "D"
 
 
 def minimum_detectable_effect(primary: Estimate) -> float | None:
@@ -154,7 +155,7 @@ def _multiplier(level: float) -> float:
 
 
 def attributable(primary: Estimate) -> Attributable | None:
-    """Exposed failures × (1 − 1/ratio), at the estimate and at its limits (Miettinen 1974, Am. J. Epidemiol. 99:325)."""
+    """Exposed failures × (1 − 1/ratio), at the estimate and its limits (Miettinen 1974, Am. J. Epidemiol. 99:325)."""
     exposed = primary.support.get("exposed_events")
     if not primary.estimable or exposed is None:
         return None
@@ -187,8 +188,8 @@ def _sentence(call: Call, primary: Estimate, failed: Sequence[Check], plan: Plan
         f"all above {d:g}, the smallest ratio worth acting on.",
         Call.NO_MATERIAL_DIFFERENCE: f"AI assistance is associated with no difference worth acting on: {size}; a ratio "
         f"beyond {d:g} either way is excluded.",
-        Call.FEWER_SIZE_UNSETTLED: f"AI assistance is associated with fewer failed deployments: {size}, below 1 but not "
-        f"all below 1/{d:g}, the mirror image of the smallest ratio worth acting on.",
+        Call.FEWER_SIZE_UNSETTLED: f"AI assistance is associated with fewer failed deployments: {size}, below 1 but "
+        f"not all below 1/{d:g}, the mirror image of the smallest ratio worth acting on.",
         Call.FEWER: f"AI assistance is associated with fewer failed deployments: {size}, all of it below 1/{d:g}, the "
         f"mirror image of the smallest ratio worth acting on.",
         Call.CANNOT_TELL: f"The data cannot tell whether AI-assisted changes fail more or less often: {size}, which "
@@ -221,9 +222,7 @@ def _excluded(primary: Estimate) -> str:
 def _needed(primary: Estimate, failed: Sequence[Check], plan: Plan) -> str:
     """What would have to be there for an answer, counted."""
     if failed:
-        return "Needed first: " + "; ".join(
-            f"{check.question.rstrip('?').lower()}? {check.threshold}" for check in failed
-        )
+        return "Needed first: " + "; ".join(f"{check.question} {check.threshold}" for check in failed) + "."
     detectable = minimum_detectable_effect(primary)
     if detectable is None:
         return f"Needed: at least {plan.gates.min_events} failures spread over both kinds of change."

@@ -1,1 +1,19 @@
+"""Publishing: a results record and executed notebooks in, one self-contained page out."""
 
+from counterfault.figures.tables import Table, table_html
+from counterfault.publish.error_page import error_html
+from counterfault.publish.notebook_html import NotebookPage, notebook_html, notebook_page
+from counterfault.publish.page import index_html
+from counterfault.publish.write import write_all, write_whole
+
+__all__ = [
+    "NotebookPage",
+    "Table",
+    "error_html",
+    "index_html",
+    "notebook_html",
+    "notebook_page",
+    "table_html",
+    "write_all",
+    "write_whole",
+]

@@ -17,10 +17,11 @@ from counterfault.simulate.organisation import (
 )
 from counterfault.simulate.simulation import Simulated, simulate
 from counterfault.simulate.truth import Truth
-from counterfault.simulate.worlds import WORLDS
+from counterfault.simulate.worlds import DEMO_SEED, WORLDS
 from counterfault.simulate.write import write
 
 __all__ = [
+    "DEMO_SEED",
     "WORLDS",
     "Adoption",
     "Effect",
