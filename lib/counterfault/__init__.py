@@ -1,0 +1,83 @@
+"""Would it have failed anyway? Correlates deployments and incidents, and says how sure anyone may be.
+
+The package reads as the study: `read` the tables, `check` them against the contract, `link` incidents to deployments,
+`count` them into cells, `estimate_effects`, `challenge`, `decide`; or `analyse`, which is all of these. Nothing
+heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from counterfault import figures, showing
+    from counterfault.analysis import Analysis, analyse
+    from counterfault.checking import check
+    from counterfault.checks import challenge
+    from counterfault.counting import count
+    from counterfault.estimate import Estimand, Estimate, Interval
+    from counterfault.estimating import estimate_effects, primary_at
+    from counterfault.estimators.adoption import growth_in_count, growth_in_share
+    from counterfault.estimators.homogeneity import homogeneity
+    from counterfault.inputs import open_inputs
+    from counterfault.linking import link
+    from counterfault.plan import Plan
+    from counterfault.sources import read
+    from counterfault.verdict import decide
+
+_HOME = {
+    "Analysis": "analysis",
+    "Estimand": "estimate",
+    "Estimate": "estimate",
+    "Interval": "estimate",
+    "Plan": "plan",
+    "analyse": "analysis",
+    "challenge": "checks",
+    "check": "checking",
+    "count": "counting",
+    "decide": "verdict",
+    "estimate_effects": "estimating",
+    "growth_in_count": "estimators.adoption",
+    "growth_in_share": "estimators.adoption",
+    "homogeneity": "estimators.homogeneity",
+    "link": "linking",
+    "open_inputs": "inputs",
+    "primary_at": "estimating",
+    "read": "sources",
+}
+
+__all__ = [
+    "Analysis",
+    "Estimand",
+    "Estimate",
+    "Interval",
+    "Plan",
+    "analyse",
+    "challenge",
+    "check",
+    "count",
+    "decide",
+    "estimate_effects",
+    "figures",
+    "growth_in_count",
+    "growth_in_share",
+    "homogeneity",
+    "link",
+    "open_inputs",
+    "primary_at",
+    "read",
+    "showing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("figures", "showing"):
+        return import_module(f"{__name__}.{name}")
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

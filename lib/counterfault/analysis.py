@@ -13,7 +13,7 @@ from counterfault.checking import Checked, check
 from counterfault.checks import Challenged, Check, challenge
 from counterfault.counting import Counted, count
 from counterfault.estimate import Estimate
-from counterfault.estimating import Estimates, estimate, primary_at
+from counterfault.estimating import Estimates, estimate_effects, primary_at
 from counterfault.linking import Linked, link
 from counterfault.plan import Plan
 from counterfault.sources import Source, read
@@ -100,7 +100,7 @@ def conclude(checked: Checked, plan: Plan) -> Analysis:
     """The analysis of tables that have passed the contract."""
     linked = link(checked, plan)
     counted = count(linked, plan)
-    estimates = estimate(counted, plan)
+    estimates = estimate_effects(counted, plan)
     challenged = challenge(linked, counted, estimates, plan)
     equivalence = primary_at(counted, plan, plan.decision.equivalence_level)
     verdict = decide(estimates["primary"], equivalence, challenged.checks, plan)

@@ -129,8 +129,8 @@ class Estimate:
             return f"{self.label}: {self.estimand.label} not estimable ({'; '.join(self.caveats)})"
         low, high, level = self.interval.low, self.interval.high, self.interval.level
         return (
-            f"{self.label}: {self.estimand.label} {_figures(self.value)} "
-            f"({level:.0%} interval {_figures(low)} to {_figures(high)}; {self.method})"
+            f"{self.label}: {self.estimand.label} {figures(self.value)} "
+            f"({level:.0%} interval {figures(low)} to {figures(high)}; {self.method})"
         )
 
     def _repr_html_(self) -> str:
@@ -164,7 +164,7 @@ def not_estimable(
     )
 
 
-def _figures(value: float) -> str:
+def figures(value: float) -> str:
     """Two decimals for ratios near 1, three significant figures for small differences."""
     if not isfinite(value):
         return "∞" if value > 0 else "−∞"

@@ -27,7 +27,7 @@ NOTEBOOK_OF = {  # where each family of estimates is shown and discussed
 }
 
 
-def estimate(counted: Counted, plan: Plan) -> Estimates:
+def estimate_effects(counted: Counted, plan: Plan) -> Estimates:
     """Every estimate of the first set, id → estimate, the primary one last.
 
     Parameters

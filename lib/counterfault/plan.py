@@ -203,10 +203,9 @@ class Gates(Section):
 
 
 class Data(Section):
-    """What is asked of the tables, and what is shown of them."""
+    """What is asked of the tables."""
 
     max_quarantined: float = Field(default=0.1, ge=0, le=1)
-    disclosure_threshold: int = Field(default=5, ge=1)
 
 
 class Plan(Section):

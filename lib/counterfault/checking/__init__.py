@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import ibis
@@ -51,20 +51,21 @@ class Checked:
         return table in self.tables and all(column in self.tables[table].columns for column in columns)
 
 
-def check(raw: RawTables, plan: Plan, *, now: datetime) -> Checked:
+def check(raw: RawTables, plan: Plan, *, now: datetime | None = None) -> Checked:
     """Every row of every table against the contract.
 
     Parameters
     ----------
     raw : what the sources gave.
     plan : its mappings, and how large a share of rows may be quarantined.
-    now : rows from later than a day after this moment are from the future, and quarantined.
+    now : rows from later than a day after this moment are from the future, and quarantined; the present where absent.
 
     Raises
     ------
     ContractError : a table that cannot be used at all: a missing column, times without a zone, repeated ids, no
         deployments, or more broken rows than the plan allows.
     """
+    now = now or datetime.now(UTC)
     judged = {name: _judge(raw.engine, table, plan, now) for name, table in raw.tables.items()}
     judged = judge_recorded_causes(judged)
     parts = [settle(raw.engine, raw.tables[name], table, plan) for name, table in judged.items()]

@@ -30,6 +30,13 @@ class Account:
     left_out: int
     digest: str | None
 
+    def __str__(self) -> str:
+        left_out = f" ({self.left_out:,} left out by the plan)" if self.left_out else ""
+        return (
+            f"{self.table}: {self.read:,} read, {self.accepted:,} accepted{left_out}, "
+            f"{self.quarantined:,} quarantined"
+        )
+
 
 @dataclass(frozen=True)
 class Settled:

@@ -16,6 +16,7 @@ import duckdb
 import pandas as pd
 
 from counterfault.contracts import nearest
+from counterfault.places import from_here
 from counterfault.sources.errors import SourceError
 from counterfault.sources.raw import FILE, LINE, Raw, no_unreadable
 
@@ -46,6 +47,7 @@ def read_files(engine: Any, name: str, location: str, *, encoding: str = "utf-8"
     SourceError : no such file, an unknown ending, or a file that cannot be read as what its name says.
     """
     paths = _matching(name, location)
+    location = from_here(location)
     kind = _format(name, paths)
     reader = {"csv": _read_csv, "parquet": _read_parquet, "json": _read_json_lines}[kind]
     return reader(engine, name, location, paths, encoding)
@@ -107,33 +109,44 @@ def _read_parquet(engine: Any, name: str, location: str, paths: list[str], encod
 
 
 def _read_csv(engine: Any, name: str, location: str, paths: list[str], encoding: str) -> Raw:
-    table, rejects, scans = f"raw_{name}", f"rejects_{name}", f"scans_{name}"
-    delimiter = ", delim = '\\t'" if all(".tsv" in path.lower() for path in paths) else ""
+    """File by file: DuckDB keeps the lines it had to reject only where it reads one file at a time."""
+    parts, rejected = [], []
+    for number, path in enumerate(paths):
+        part = f"raw_{name}_{number}"
+        try:
+            rejected.append(_load_csv(engine, part, path, encoding))
+        except duckdb.Error as error:
+            raise SourceError(_csv_fault(name, from_here(path), path, encoding, error)) from None
+        _refuse_undecodable(name, from_here(path), encoding, rejected[-1])
+        parts.append(f"select * from {part}")
+    engine.raw_sql(f"create or replace view raw_{name} as {' union all by name '.join(parts)}")
+    unreadable = pd.concat(rejected, ignore_index=True)
+    return Raw(name, location, engine.table(f"raw_{name}"), unreadable.astype({"line": "int64"}), _digest(paths))
+
+
+def _load_csv(engine: Any, table: str, path: str, encoding: str) -> pd.DataFrame:
+    """Loads one file with every value as text; returns the lines that are not rows of it."""
+    rejects, scans = f"rejects_{table}", f"scans_{table}"
+    delimiter = ", delim = '\\t'" if ".tsv" in path.lower() else ""
     options = (
-        f"all_varchar = true, header = true, filename = true, union_by_name = true, quote = '\"', escape = '\"', "
-        f"encoding = {_quoted(encoding)}, store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{scans}', "
-        f"rejects_limit = 0{delimiter}"
+        f"all_varchar = true, header = true, quote = '\"', escape = '\"', encoding = {_quoted(encoding)}, "
+        f"store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{scans}', rejects_limit = 0{delimiter}"
     )
     for temporary in (rejects, scans):
         engine.raw_sql(f"drop table if exists {temporary}")
-    try:
-        engine.raw_sql(
-            f"create or replace table {table} as select * exclude (filename), filename as {FILE}, "
-            f"row_number() over () as {LINE} from read_csv({_listed(paths)}, {options})"
-        )
-    except duckdb.Error as error:
-        raise SourceError(_csv_fault(name, location, paths, encoding, error)) from None
-    unreadable = engine.raw_sql(
+    engine.raw_sql(
+        f"create or replace table {table} as select *, {_quoted(from_here(path))} as {FILE}, "
+        f"row_number() over () as {LINE} from read_csv({_quoted(path)}, {options})"
+    )
+    found: pd.DataFrame = engine.raw_sql(
         f"""
-        select scans.file_path as file, rejects.line as line, any_value(rejects.csv_line) as value,
+        select {_quoted(from_here(path))} as file, line, any_value(csv_line) as value,
             'not a row of this table: ' ||
-                lower(string_agg(distinct replace(rejects.error_type::varchar, '_', ' '), ', ')) as rule
-        from {rejects} rejects join {scans} scans using (scan_id, file_id)
-        group by all order by 1, 2
+                lower(string_agg(distinct replace(error_type::varchar, '_', ' '), ', ')) as rule
+        from {rejects} group by all order by 1, 2
         """
     ).df()
-    _refuse_undecodable(name, location, encoding, unreadable)
-    return Raw(name, location, engine.table(table), unreadable.astype({"line": "int64"}), digest=_digest(paths))
+    return found
 
 
 def _refuse_undecodable(name: str, location: str, encoding: str, unreadable: pd.DataFrame) -> None:
@@ -150,11 +163,9 @@ def _encoding_fault(name: str, location: str, encoding: str, line: int) -> str:
     )
 
 
-def _csv_fault(name: str, location: str, paths: list[str], encoding: str, error: duckdb.Error) -> str:
-    if encoding.lower() in ("utf-8", "utf8"):
-        for path in paths:
-            if (line := _first_undecodable_line(path)) is not None:
-                return _encoding_fault(name, location, encoding, line)
+def _csv_fault(name: str, location: str, path: str, encoding: str, error: duckdb.Error) -> str:
+    if encoding.lower() in ("utf-8", "utf8") and (line := _first_undecodable_line(path)) is not None:
+        return _encoding_fault(name, location, encoding, line)
     return f"{name}: {location} cannot be read as CSV ({_first_line(error)})"
 
 

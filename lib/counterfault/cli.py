@@ -1,0 +1,271 @@
+"""The command line: one thin command per verb. Heavy libraries are imported where they are used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from counterfault.inputs import Inputs
+
+USAGE, REFUSED, NOTEBOOK_FAILED, VERDICT_CHANGED = 2, 3, 4, 5
+
+
+def main() -> None:
+    """Entry point: errors the library words for users end in one sentence and the right exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        _stop("stopped", 130)
+    except Exception as error:
+        _stop_for(error)
+
+
+def _stop_for(error: Exception) -> NoReturn:
+    """Maps the kind of fault to the exit code a scheduler reads."""
+    from counterfault.contracts import ContractError
+    from counterfault.plan import PlanError
+    from counterfault.sources.errors import SourceError
+
+    if isinstance(error, PlanError):
+        _stop(str(error), USAGE)
+    if isinstance(error, ContractError | SourceError):
+        _stop(str(error), REFUSED)
+    if isinstance(error, FileExistsError | FileNotFoundError) or type(error) is ValueError:
+        _stop(str(error), USAGE)
+    raise error
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    click.echo(f"counterfault: {message}", err=True)
+    sys.exit(code)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """PLAN and the places of the tables, alike for every command that reads data."""
+    for option in (
+        click.option("--repo", metavar="GIT_DIR", help="Read changes and reverts from a git repository instead."),
+        click.option("--load", metavar="URI", help="Requests per service and hour (optional)."),
+        click.option("--dependencies", metavar="URI", help="Which service needs which (optional)."),
+        click.option("--incidents", metavar="URI", help="One row per incident."),
+        click.option("--deployments", metavar="URI", help="One row per change reaching production."),
+        click.argument("plan", required=False, type=click.Path(path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+def _inputs(plan: Path | None, options: dict[str, str | None]) -> Inputs:
+    from counterfault.inputs import open_inputs
+
+    return open_inputs(plan or "", **{name: place or "" for name, place in options.items()})
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="counterfault")
+def cli() -> None:
+    """Would it have failed anyway?
+
+    Takes deployments and incidents and answers whether AI-assisted changes fail more often than other changes, by how
+    much and how sure, or that the data cannot tell. Without PLAN, commands use the bundled demo organisation.
+
+    A URI is a CSV, Parquet or JSON-lines path or glob, or an Ibis address with #table (duckdb://file.db#deployments).
+
+    \b
+    Exit codes: 0 done; 2 usage or plan error; 3 data refused; 4 a notebook failed;
+    5 done, and the verdict differs from the last published run (only with --alert-on-change).
+    """
+
+
+@cli.command()
+@source_options
+@click.option("--out", type=click.Path(path_type=Path), help="The run directory. [default: reports/NAME OF PLAN]")
+@click.option("--only", default="", help="Only the notebooks whose names begin so, e.g. 30,90.")
+@click.option("--jobs", default=0, show_default="one per processor", help="Notebooks at the same time.")
+@click.option("--alert-on-change", is_flag=True, help="Exit with 5 when the verdict differs from the last run's.")
+def run(
+    plan: Path | None, out: Path | None, only: str, jobs: int, alert_on_change: bool, **sources: str | None
+) -> None:
+    """Run the notebooks on a study and publish its report."""
+    from counterfault.running.runner import published_call
+    from counterfault.running.runner import run as run_suite
+
+    inputs = _inputs(plan, sources)
+    out = out or Path("reports") / inputs.plan_path.stem
+    before = published_call(out)
+    result = run_suite(inputs, out, only=tuple(filter(None, only.split(","))), jobs=jobs, say=_say)
+    if not result.complete:
+        _stop(f"a notebook failed; what finished is kept, and the error is told in {result.page}", NOTEBOOK_FAILED)
+    _say("")
+    click.echo(str(result.analysis.verdict))
+    click.echo(f"Report: {result.page}")
+    if alert_on_change and before is not None and before != result.analysis.verdict.call.code:
+        _say(f"the verdict changed: it was {before}, it is {result.analysis.verdict.call.code}")
+        sys.exit(VERDICT_CHANGED)
+
+
+@cli.command()
+@source_options
+def check(plan: Path | None, **sources: str | None) -> None:
+    """Check the tables against the contract and account for every row; write nothing."""
+    from datetime import UTC, datetime
+
+    from counterfault.checking import check as check_tables
+
+    inputs = _inputs(plan, sources)
+    checked = check_tables(inputs.read(_commits_on_stderr()), inputs.plan, now=datetime.now(UTC))
+    for account in checked.accounts:
+        click.echo(str(account))
+    if len(checked.quarantine):
+        click.echo("\nquarantined, by rule:")
+        for (table, rule), rows in checked.quarantine.groupby(["table", "rule"]):
+            first = rows.iloc[0]
+            click.echo(f"  {table}: {rule}: {len(rows)} (e.g. {first['key'] or first['line']}: {first['value']})")
+    for note in checked.notes:
+        click.echo(note)
+
+
+@cli.command()
+@source_options
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write results.json here instead.")
+def analyse(plan: Path | None, json_file: Path | None, **sources: str | None) -> None:
+    """Analyse a study without notebooks: print the verdict, or write results.json."""
+    from datetime import UTC, datetime
+
+    from counterfault.analysis import conclude
+    from counterfault.checking import check as check_tables
+    from counterfault.provenance import provenance
+    from counterfault.record import record, to_json, validate
+
+    inputs = _inputs(plan, sources)
+    checked = check_tables(inputs.read(_commits_on_stderr()), inputs.plan, now=datetime.now(UTC))
+    analysis = conclude(checked, inputs.plan)
+    if json_file is None:
+        _print_analysis(analysis)
+        return
+    from counterfault.publish.write import write_whole
+
+    plain = record(analysis, provenance(inputs.plan, checked))
+    validate(plain)
+    write_whole(json_file, to_json(plain))
+    click.echo(f"{analysis.verdict}\nResults: {json_file}")
+
+
+def _print_analysis(analysis: Any) -> None:
+    for account in analysis.checked.accounts:
+        click.echo(str(account))
+    click.echo("")
+    for item in analysis.all_estimates():
+        click.echo(f"{item.id:32} {_estimate_line(item)}")
+    click.echo("")
+    for item in analysis.checks:
+        click.echo(f"{item.status.value:12} {item.sentence.removeprefix('not assessed: ')}")
+    verdict = analysis.verdict
+    click.echo(f"\n{verdict}\n{verdict.excluded}" + (f"\n{verdict.needed}" if verdict.needed else ""))
+
+
+def _estimate_line(item: Any) -> str:
+    if not item.estimable:
+        return f"not estimable: {item.caveats[0]}"
+    from counterfault.estimate import figures
+
+    low, high, level = item.interval.low, item.interval.high, item.interval.level
+    return f"{figures(item.value):>8}  ({level:.0%} {figures(low)} to {figures(high)})"
+
+
+def _commits_on_stderr() -> Callable[[int, int | None], None]:
+    import time
+
+    told = time.monotonic()
+
+    def tell(done: int, total: int | None) -> None:
+        nonlocal told
+        if time.monotonic() - told > 2:
+            told = time.monotonic()
+            _say(f"  {done:,} of {total:,} commits" if total else f"  {done:,} commits")
+
+    return tell
+
+
+@cli.command()
+@click.option("--world", default="demo", show_default=True, help="Which invented organisation.")
+@click.option("--seed", default=20260630, show_default=True, help="Same seed, same organisation.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the tables and the truth go.")
+def simulate(world: str, seed: int, out: Path) -> None:
+    """Invent an organisation whose truth is known, and write the truth beside its tables."""
+    from counterfault.simulate import WORLDS, write
+    from counterfault.simulate import simulate as invent
+
+    if world not in WORLDS:
+        raise ValueError(f"--world {world}: there is no such world; there are {', '.join(WORLDS)}")
+    write(invent(WORLDS[world], seed), out)
+    click.echo(f"{world} (seed {seed}) written to {out}")
+
+
+@cli.command()
+@click.argument("options", nargs=-1)
+def lab(options: tuple[str, ...]) -> None:
+    """Open JupyterLab on the notebooks; nothing is registered outside this environment."""
+    import os
+
+    from counterfault.places import notebooks_folder
+
+    folder = str(notebooks_folder())
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", "--notebook-dir", folder, *options])
+
+
+@cli.group()
+def plan() -> None:
+    """Write or check a plan: everything decided before the data are read."""
+
+
+@plan.command("new")
+@click.argument("path", type=click.Path(path_type=Path))
+def plan_new(path: Path) -> None:
+    """Write the default plan, explained line by line, to PATH."""
+    from counterfault.places import default_plan
+    from counterfault.publish.write import write_whole
+
+    if path.exists():
+        raise FileExistsError(f"{path} exists; a plan is never overwritten")
+    write_whole(path, default_plan().read_text(encoding="utf-8"))
+    click.echo(f"{path} written; edit it before looking at the data")
+
+
+@plan.command("check")
+@click.argument("path", type=click.Path(path_type=Path))
+def plan_check(path: Path) -> None:
+    """Say whether a plan can be followed, and its digest."""
+    from counterfault.plan import Plan
+
+    promise = Plan.read(path)
+    click.echo(f"{path}: {promise.title}; digest {promise.digest}")
+
+
+@cli.group("import")
+def import_() -> None:
+    """Turn an outside source into contract tables."""
+
+
+@import_.command("git")
+@click.argument("repository", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the two tables go.")
+def import_git(repository: Path, out: Path) -> None:
+    """Changes, AI labels and reverts of a git REPOSITORY as deployments and incidents."""
+    from counterfault.sources.repository import import_repository
+
+    located = import_repository(str(repository), out, _commits_on_stderr())
+    click.echo(f"{located.deployments}\n{located.incidents}")

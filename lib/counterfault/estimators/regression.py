@@ -1,0 +1,201 @@
+"""The risk ratio within service and calendar period, at equal covariates, with few-cluster inference.
+
+Modified Poisson regression (Zou 2004, American Journal of Epidemiology 159:702): a Poisson likelihood with log
+link for the yes/no outcome, so that coefficients are log *risk* ratios, and a sandwich covariance, which does
+not believe the Poisson variance. Stratum effects are concentrated out
+(:mod:`~counterfault.estimators.conditional_poisson`); the sandwich is clustered and corrected for few
+clusters (:mod:`~counterfault.estimators.cluster_robust`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import exp, inf, sqrt
+
+from scipy.special import stdtr, stdtrit
+
+from counterfault.cells import Cells
+from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.cluster_robust import Sandwich, SmallSample, cluster_robust
+from counterfault.estimators.conditional_poisson import fit_conditional_poisson
+from counterfault.estimators.regression_problem import EXPOSED, NotComparableError, Problem, comparable, problem_of
+
+__all__ = ["ModifiedPoisson", "SmallSample", "total_and_direct"]
+
+_FEWEST_CLUSTERS = 4
+_FEWEST_DEGREES = 4.0
+
+
+@dataclass(frozen=True)
+class ModifiedPoisson:
+    """How many times more likely is an incident after an exposed deployment than after a like one?
+
+    "Like" means: of the same stratum (``cells.strata``, crossed) and with the same levels of ``adjust_for``.
+
+    Parameters
+    ----------
+    adjust_for : covariate columns of ``cells.frame``; each level gets its own risk, "missing" included.
+    small_sample : correction of the covariance for few clusters. CR2 comes with Satterthwaite degrees of
+        freedom; CR0 and CR1 (factor G/(G−1)) with G−1, G being the clusters that enter the fit.
+
+    Notes
+    -----
+    Calling it with cells and a confidence level returns an :class:`~counterfault.estimate.Estimate` of the
+    risk ratio with limits exp(b ± t·se). Its ``support`` counts what enters the fit: strata with an incident and
+    with deployments that differ in exposure or covariates; ``informative_clusters`` are those where exposed and
+    unexposed deployments are compared, ``clusters`` all. When there is no estimate, it counts everything.
+
+    Assumed: one ratio in all strata and at all levels (else it is their average, weighted by
+    information); covariates multiply risks; clusters are independent of one another.
+
+    Levels or combinations of levels whose fitted risk tends to zero, because no incident ever fell on
+    them where they can be compared, are set aside and named in a caveat: the ratio is then the limit of the
+    full fit. If it is the ratio itself that has no finite limit, it is not estimable and the reason says so.
+
+    Raises
+    ------
+    ValueError
+        When a column of ``adjust_for`` does not exist or holds missing values, or the level is not in (0, 1).
+    """
+
+    adjust_for: tuple[str, ...] = ()
+    small_sample: SmallSample = SmallSample.CR2
+
+    def __call__(self, cells: Cells, level: float = 0.95) -> Estimate:
+        if not 0 < level < 1:
+            raise ValueError(f"level is {level}; a confidence level lies between 0 and 1, such as 0.95.")
+        try:
+            found = self._estimate(cells, problem_of(cells, self.adjust_for), level)
+        except NotComparableError as reason:
+            found = not_estimable(
+                Estimand.RISK_RATIO,
+                str(reason),
+                method=self._method(cells),
+                level=level,
+                support={**cells.two_by_two().support(), "clusters": _clusters_in(cells)},
+            )
+        return replace(found, design=_design(cells), adjustment=self.adjust_for)
+
+    def _estimate(self, cells: Cells, whole: Problem, level: float) -> Estimate:
+        used = comparable(whole)
+        fit = fit_conditional_poisson(used.design, used.copies, used.events, used.strata)
+        if not fit.converged:
+            raise NotComparableError("The fit did not settle: the log-likelihood is too flat to have a maximum.")
+        sandwich = cluster_robust(used.working_model(fit.expected), self.small_sample, used.contrast_of_exposure())
+        error = _standard_error(sandwich, cells.cluster)
+        degrees = float(sandwich.degrees_of_freedom[0])
+        log_ratio = float(fit.coefficients[EXPOSED])
+        reach = float(stdtrit(degrees, 0.5 + level / 2)) * error
+        return Estimate(
+            estimand=Estimand.RISK_RATIO,
+            value=exp(log_ratio),
+            interval=Interval(_exp(log_ratio - reach), _exp(log_ratio + reach), level),
+            method=self._method(cells, degrees),
+            support={**used.support(), "clusters": _clusters_in(cells)},
+            p_value=2 * float(stdtr(degrees, -abs(log_ratio / error))),
+            standard_error=error,
+            caveats=(*_few_clusters(used, cells.cluster), *_few_degrees(degrees), *used.notes),
+        )
+
+    def _method(self, cells: Cells, degrees: float | None = None) -> str:
+        strata = " × ".join(cells.strata)
+        effects = f", {strata} effects conditioned out" if strata else ""
+        kind = "Satterthwaite " if self.small_sample is SmallSample.CR2 else ""
+        reference = "" if degrees is None else f", t with {degrees:.1f} {kind}degrees of freedom"
+        return (
+            f"modified Poisson regression (Zou 2004){effects}; "
+            f"{self.small_sample.value} standard error by {cells.cluster}{reference}"
+        )
+
+
+def total_and_direct(
+    cells: Cells,
+    *,
+    confounders: tuple[str, ...],
+    mediators: tuple[str, ...],
+    level: float = 0.95,
+    small_sample: SmallSample = SmallSample.CR2,
+) -> tuple[Estimate, Estimate]:
+    """The whole association, and the part of it that does not travel through the mediators.
+
+    Adjusting for change size alone would throw away the effect that travels through bigger changes; not
+    adjusting for it alone would hide whether there is any other. So both are given, side by side.
+
+    Parameters
+    ----------
+    confounders : columns that come before exposure (tenure, load): held fixed in both.
+    mediators : columns that exposure may change on the way (size, review, tests): held fixed in the second only.
+    level, small_sample : as in :class:`ModifiedPoisson`.
+
+    Returns
+    -------
+    Estimates with ids ``total.risk_ratio`` and ``direct.risk_ratio``.
+
+    Raises
+    ------
+    ValueError
+        When a column is named as both; otherwise as :class:`ModifiedPoisson`.
+    """
+    if both := sorted(set(confounders) & set(mediators)):
+        raise ValueError(
+            f"{', '.join(map(repr, both))} is named as confounder and as mediator. A column that exposure "
+            "changes is a mediator; name it there only."
+        )
+    total = ModifiedPoisson(confounders, small_sample)(cells, level)
+    direct = ModifiedPoisson((*confounders, *mediators), small_sample)(cells, level)
+    return (
+        total.named("total.risk_ratio"),
+        direct.named("direct.risk_ratio", caveats=(*direct.caveats, _what_direct_means(mediators))),
+    )
+
+
+def _what_direct_means(mediators: tuple[str, ...]) -> str:
+    if not mediators:
+        return "No mediator was named, so the direct association repeats the total one."
+    return (
+        f"Direct: what is left at equal {', '.join(mediators)}; it is biased if something unmeasured drives "
+        "both these and incidents."
+    )
+
+
+def _standard_error(sandwich: Sandwich, cluster: str) -> float:
+    """The robust standard error, refused where clusters say nothing about one another."""
+    robust, model = float(sandwich.covariance[0, 0]), float(sandwich.model_covariance[0, 0])
+    # Clusters that all agree have score zero at the maximum: the sandwich is then rounding error, and an
+    # interval from it would be a point.
+    if robust < 1e-14 * model:
+        raise NotComparableError(
+            f"All {cluster}s agree exactly on the ratio, so there is no variation between them to compute a standard "
+            "error from."
+        )
+    return sqrt(robust)
+
+
+def _few_clusters(used: Problem, cluster: str) -> Iterator[str]:
+    exposed, unexposed = used.clusters_compared()
+    if min(exposed, unexposed) < _FEWEST_CLUSTERS:
+        yield (
+            f"Exposed deployments of {exposed} and unexposed ones of {unexposed} {cluster}s can be compared; with "
+            f"fewer than {_FEWEST_CLUSTERS} on either side the interval is not to be trusted."
+        )
+
+
+def _few_degrees(degrees: float) -> Iterator[str]:
+    if degrees < _FEWEST_DEGREES:
+        yield (
+            f"The interval rests on {degrees:.1f} degrees of freedom; below {_FEWEST_DEGREES:.0f} the t "
+            "approximation is unreliable (Pustejovsky & Tipton 2018)."
+        )
+
+
+def _clusters_in(cells: Cells) -> int:
+    return int(cells.frame.loc[cells.frame["n"] > 0, cells.cluster].nunique())
+
+
+def _design(cells: Cells) -> str:
+    return "within " + " × ".join(cells.strata) if cells.strata else "across all deployments"
+
+
+def _exp(value: float) -> float:
+    return exp(value) if value < 700 else inf

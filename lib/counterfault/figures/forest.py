@@ -1,0 +1,155 @@
+"""Several estimates under one another, with their intervals in pictures and in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from counterfault.estimate import Estimate
+from counterfault.figures.figure import Figure, drawn
+from counterfault.figures.sheet import Sheet, backdrop, effect, effect_axis, even_range, ratio_range
+from counterfault.figures.svg import NARROW, QUIET
+from counterfault.figures.wording import clip, count, finding, reason, sentence_start, value_and_limits
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+# Most findings told one by one; the table behind the figure has them all.
+MOST_TOLD = 6
+# Pixels below the rows, for the axis.
+FOOT = 56
+
+
+def forest(
+    estimates: Sequence[Estimate],
+    *,
+    worth_acting_on: float | None = None,
+    title: str = "Estimates side by side",
+) -> Figure:
+    """Estimates of one kind under one another on one axis.
+
+    Parameters
+    ----------
+    estimates : at least one; all ratios (drawn on a logarithmic axis) or all differences. One that is
+        not estimable keeps its row and gives its reason.
+    worth_acting_on : for ratios, the plan's threshold; shades what is too small to act on.
+    title : what the estimates have in common.
+
+    Raises
+    ------
+    ValueError
+        Where there is nothing to draw, or ratios and differences would share one axis.
+    """
+    _require_one_kind(estimates)
+    threshold = worth_acting_on if estimates[0].estimand.is_ratio else None
+    caption = _summary(estimates)
+    return drawn(
+        lambda width: _draw(width, estimates, threshold),
+        title=title,
+        caption=caption,
+        alt=f"Points with intervals on one axis. {caption} {_findings(estimates, threshold)}",
+        data=_numbers(estimates),
+    )
+
+
+def _require_one_kind(estimates: Sequence[Estimate]) -> None:
+    if not estimates:
+        raise ValueError("forest: there is no estimate to draw")
+    if len({estimate.estimand.is_ratio for estimate in estimates}) > 1:
+        kinds = ", ".join(sorted({estimate.estimand.label for estimate in estimates}))
+        raise ValueError(f"forest: ratios and differences cannot share an axis (got {kinds}); draw two figures")
+
+
+def name_of(estimate: Estimate, longest: int = 60) -> str:
+    """The name a reader knows an estimate by: its slice, or what it is where the slice is everything."""
+    if estimate.label and estimate.label != "all":
+        return clip(estimate.label, longest)
+    return clip(estimate.id.replace(".", ": ").replace("_", " ") or estimate.estimand.label, longest)
+
+
+def _summary(estimates: Sequence[Estimate]) -> str:
+    """How many intervals lie on which side, in a sentence."""
+    if len(estimates) == 1:
+        return f"{sentence_start(name_of(estimates[0]))}: {finding(estimates[0])}."
+    null = estimates[0].estimand.null
+    known = [estimate.interval for estimate in estimates if estimate.estimable]
+    above, below = sum(i.low > null for i in known), sum(i.high < null for i in known)
+    parts = [
+        (above, f"above {null:g}"),
+        (below, f"below {null:g}"),
+        (len(known) - above - below, f"with {null:g} inside"),
+        (len(estimates) - len(known), "not estimable"),
+    ]
+    told = ", ".join(f"{count(n)} {words}" for n, words in parts if n)
+    return f"Of {count(len(estimates))} intervals: {told}."
+
+
+def _findings(estimates: Sequence[Estimate], worth_acting_on: float | None) -> str:
+    told = ". ".join(
+        f"{sentence_start(name_of(estimate))}: {clip(finding(estimate, worth_acting_on), 160)}"
+        for estimate in estimates[:MOST_TOLD]
+    )
+    more = len(estimates) - MOST_TOLD
+    return f"{told}." + (f" {count(more)} more in the table." if more > 0 else "")
+
+
+def _numbers(estimates: Sequence[Estimate]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [
+        {
+            "estimate": name_of(estimate),
+            "compared": estimate.estimand.label,
+            "value": estimate.value,
+            "low": estimate.interval.low,
+            "high": estimate.interval.high,
+            "level": estimate.interval.level,
+            "note": "" if estimate.estimable else f"not estimable: {reason(estimate)}",
+        }
+        for estimate in estimates
+    ]
+    frame = pd.DataFrame(rows)
+    return frame if frame["note"].any() else frame.drop(columns="note")
+
+
+def _draw(width: int, estimates: Sequence[Estimate], worth_acting_on: float | None) -> Drawing:
+    # On a telephone the name stands above its interval instead of beside it.
+    narrow = width <= NARROW
+    row, left, right = (48, 8, 138) if narrow else (32, 236, 160)
+    sheet = Sheet(width, row * len(estimates) + FOOT)
+    bottom = row * len(estimates) + 6
+    axes = sheet.axes(left, 0, width - right, bottom)
+    axes.set_ylim(bottom, 0)
+    _effect_axis(axes, estimates, worth_acting_on, narrow)
+    for place, estimate in enumerate(estimates):
+        top = row * place
+        y = top + (33 if narrow else 17)
+        sheet.text(0, top + (12 if narrow else 17), name_of(estimate, 46 if narrow else 34))
+        # Lines down the whole picture would cross the names that stand above the intervals.
+        backdrop(axes, y - 11 if narrow else top, y + (11 if narrow else 15), _null(estimates), worth_acting_on)
+        _row(sheet, axes, estimate, y)
+    return sheet.drawing
+
+
+def _null(estimates: Sequence[Estimate]) -> float:
+    return estimates[0].estimand.null
+
+
+def _effect_axis(axes: Axes, estimates: Sequence[Estimate], worth_acting_on: float | None, narrow: bool) -> None:
+    ratio = estimates[0].estimand.is_ratio
+    ends = [end for estimate in estimates for end in (estimate.interval.low, estimate.interval.high)]
+    values = [estimate.value for estimate in estimates if estimate.estimable]
+    d = worth_acting_on or 1.25
+    low, high = ratio_range([1 / d, d, *values], ends) if ratio else even_range([*values, *ends])
+    effect_axis(axes, low, high, ratio=ratio, most_ticks=5 if narrow else 8)
+    axes.set_xlabel("ratio (logarithmic axis)" if ratio else "difference", color=QUIET, labelpad=6)
+
+
+def _row(sheet: Sheet, axes: Axes, estimate: Estimate, y: float) -> None:
+    if estimate.estimable:
+        effect(axes, estimate, y)
+        sheet.text(sheet.width, y, value_and_limits(estimate), ha="right")
+    else:
+        sheet.text(sheet.width, y, "not estimable", ha="right", style="italic")

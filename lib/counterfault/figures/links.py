@@ -1,0 +1,97 @@
+"""Links each rule found, against the number that chance alone would have given it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from counterfault.figures.figure import Figure, drawn
+from counterfault.figures.periods import count_ticks, require_columns
+from counterfault.figures.sheet import Sheet
+from counterfault.figures.svg import INK, QUIET
+from counterfault.figures.wording import clip, count, percent, sentence_start
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+ROW, HEAD, FOOT = 50, 6, 52
+
+
+def links(by_rule: pd.DataFrame) -> Figure:
+    """Observed links per rule against those expected by chance.
+
+    Parameters
+    ----------
+    by_rule : one row per rule. Columns ``rule`` (text), ``observed`` (links) and ``expected_by_chance``
+        (links when deployment times are shifted; NaN where chance cannot link, as by record).
+
+    Raises
+    ------
+    ValueError
+        Where a column is missing or no row is there.
+    """
+    require_columns("links", by_rule, ("rule", "observed", "expected_by_chance"))
+    frame = by_rule[["rule", "observed", "expected_by_chance"]].reset_index(drop=True)
+    frame["rule"] = frame["rule"].map(clip).str.replace("_", " ")
+    frame["expected_by_chance"] = frame["expected_by_chance"].astype("float64")
+    rows = frame.to_dict("records")
+    caption = "; ".join(_told(row) for row in rows) + "."
+    return drawn(
+        lambda width: _draw(width, rows),
+        title="Links found, and links that chance would find",
+        caption=sentence_start(caption),
+        alt=f"Per rule a filled dot for links observed and an open diamond for those expected by chance. {caption}",
+        data=frame,
+    )
+
+
+def _told(row: Mapping[Hashable, Any]) -> str:
+    start = f"{row['rule']}: {count(row['observed'])} links"
+    chance = row["expected_by_chance"]
+    if isnan(chance):
+        return f"{start}, chance not applicable"
+    share = f" ({percent(chance / row['observed'])})" if row["observed"] else ""
+    return f"{start}, {count(round(chance))}{share} expected by chance"
+
+
+def _draw(width: int, rows: list[dict[Hashable, Any]]) -> Drawing:
+    sheet = Sheet(width, ROW * len(rows) + HEAD + FOOT)
+    bottom = sheet.height - FOOT + 4
+    axes = sheet.axes(10, HEAD, width - 14, bottom)
+    axes.set_ylim(bottom, HEAD)
+    most = max([1.0, *(float(n) for row in rows for n in _both(row) if not isnan(n))])
+    ticks = count_ticks(most, 4 if sheet.narrow else 8)
+    axes.set_xticks(ticks, [count(tick) for tick in ticks])
+    axes.set_xlim(0, max(most, ticks[-1]))
+    axes.spines["bottom"].set_visible(True)
+    axes.set_xlabel("links:  ● observed   ◇ expected by chance", labelpad=6)
+    for place, row in enumerate(rows):
+        top = HEAD + ROW * place
+        sheet.text(0, top + 10, clip(row["rule"], 24 if sheet.narrow else 50))
+        sheet.text(width, top + 10, _in_figures(row), ha="right")
+        _dumbbell(axes, row, top + 31)
+    return sheet.drawing
+
+
+def _both(row: Mapping[Hashable, Any]) -> tuple[float, float]:
+    return float(row["observed"]), float(row["expected_by_chance"])
+
+
+def _in_figures(row: Mapping[Hashable, Any]) -> str:
+    observed, chance = _both(row)
+    return count(observed) + ("" if isnan(chance) else f", {count(round(chance))} by chance")
+
+
+def _dumbbell(axes: Axes, row: Mapping[Hashable, Any], y: float) -> None:
+    observed, chance = _both(row)
+    axes.plot([0, observed], [y, y], color=QUIET, alpha=0.35, linewidth=1)
+    if not isnan(chance):
+        axes.plot([chance, observed], [y, y], color=INK, linewidth=2.4)
+        axes.plot(
+            [chance], [y], marker="D", markersize=7, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6,
+            clip_on=False,
+        )  # fmt: skip
+    axes.plot([observed], [y], marker="o", markersize=8, color=INK, clip_on=False)

@@ -1,0 +1,91 @@
+"""What a study reads: the plan, and where its tables are, from a command line, a parameters cell or the plan itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from counterfault.places import demo_plan
+from counterfault.plan import Plan, Sources
+from counterfault.sources.secrets import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from counterfault.sources import RawTables
+
+TABLE_NAMES = ("deployments", "incidents", "dependencies", "load")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A plan and the sources it will be run on.
+
+    Attributes
+    ----------
+    plan : the promise.
+    plan_path : the file it was read from; the demo organisation's where none was named.
+    sources : what was named explicitly, else what the plan names.
+    """
+
+    plan: Plan
+    plan_path: Path
+    sources: Sources
+
+    def read(self, progress: Callable[[int, int | None], None] | None = None) -> RawTables:
+        """The raw tables; a git repository is imported first."""
+        from counterfault.sources import read
+
+        if self.sources.repo is not None:
+            from counterfault.sources.repository import read_repository
+
+            return read_repository(self.sources.repo, self.plan, progress)
+        return read(
+            self.sources.deployments,
+            self.sources.incidents,
+            dependencies=self.sources.dependencies,
+            load=self.sources.load,
+            plan=self.plan,
+        )
+
+    def shown(self) -> dict[str, str]:
+        """Every source without its secrets, for reports and logs."""
+        return {name: redact(place) for name, place in self.sources.model_dump(exclude_none=True).items()}
+
+    def addresses(self) -> tuple[str, ...]:
+        """Every source with its secrets, for scrubbing and for child processes; never to be written."""
+        return tuple(self.sources.model_dump(exclude_none=True).values())
+
+
+def open_inputs(
+    plan: str | Path = "",
+    *,
+    deployments: str = "",
+    incidents: str = "",
+    dependencies: str = "",
+    load: str = "",
+    repo: str = "",
+) -> Inputs:
+    """The plan and sources a notebook or a command was given; empty means "as the plan says".
+
+    Parameters
+    ----------
+    plan : a TOML file; the bundled demo organisation's plan where empty.
+    deployments, incidents, dependencies, load : paths or addresses that replace the plan's.
+    repo : a git repository to read changes and reverts from, instead of tables.
+
+    Raises
+    ------
+    PlanError : the plan cannot be read or followed.
+    """
+    path = Path(plan) if str(plan) else demo_plan()
+    promise = Plan.read(path)
+    named = {"deployments": deployments, "incidents": incidents, "dependencies": dependencies, "load": load}
+    given = {name: place for name, place in named.items() if place}
+    if repo:
+        return Inputs(promise, path, Sources(repo=repo))
+    if {"deployments", "incidents"} <= set(given):
+        # Tables named one by one belong together; the plan's dependencies are of another organisation.
+        return Inputs(promise, path, Sources(**given))
+    return Inputs(promise, path, promise.sources.model_copy(update=given))

@@ -1,0 +1,176 @@
+"""What a page reads out of ``results.json``: estimates, words for the verdict, and the key facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from math import nan
+from typing import Any, NamedTuple
+
+from counterfault.estimate import Estimand, Estimate, Interval
+from counterfault.figures.flow import ANALYSED
+from counterfault.figures.wording import ABSENT, count, limits, number, percent, plain, sentence_start
+
+Record = Mapping[str, Any]
+
+
+# Not strftime: the names of months must not follow the language of the machine.
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class Call(NamedTuple):
+    """A verdict's call as the page says it: in words, with a sign beside them and a tone behind."""
+
+    words: str
+    sign: str
+    tone: str
+
+
+# The words come with the record; a sign keeps the tone from being told by colour alone.
+SIGNS = {
+    "more": ("▲", "more"),
+    "more_size_unsettled": ("△", "more"),
+    "no_material_difference": ("≈", "even"),
+    "fewer_size_unsettled": ("▽", "fewer"),
+    "fewer": ("▼", "fewer"),
+    "cannot_tell": ("?", "open"),
+}
+CHECK_SIGNS = {"pass": ("✓", "pass"), "fail": ("✕", "fail"), "not assessed": ("○", "unassessed")}
+
+
+def call_of(record: Record) -> Call:
+    """The call in the record's words, with its sign; one this version does not know is shown as open."""
+    verdict = record["verdict"]
+    words = verdict.get("words") or str(verdict["call"]).replace("_", " ")
+    return Call(sentence_start(plain(words)), *SIGNS.get(verdict["call"], ("?", "open")))
+
+
+def estimate_of(entry: Mapping[str, Any]) -> Estimate:
+    """One entry of ``estimates`` as an :class:`Estimate`; a missing limit is the end of the scale.
+
+    Raises
+    ------
+    ValueError
+        Where the estimand is not one of ours.
+    """
+    estimand = _estimand(entry)
+    return Estimate(
+        estimand=estimand,
+        value=_or(entry["value"], nan),
+        interval=Interval(_or(entry["low"], estimand.lowest), _or(entry["high"], estimand.highest), entry["level"]),
+        method=str(entry["method"]),
+        support={key: entry[key] for key in ("n", "events") if entry.get(key) is not None},
+        id=str(entry["id"]),
+        design=str(entry.get("design") or ""),
+        outcome=str(entry.get("outcome") or ""),
+        label=str(entry.get("label") or "all"),
+        p_value=entry.get("p_value"),
+        caveats=tuple(map(str, entry.get("caveats") or ())),
+    )
+
+
+def _estimand(entry: Mapping[str, Any]) -> Estimand:
+    for estimand in Estimand:
+        if entry["estimand"] in (estimand.label, estimand.name, estimand.name.lower()):
+            return estimand
+    known = ", ".join(estimand.label for estimand in Estimand)
+    raise ValueError(f"estimate {entry['id']!r}: {entry['estimand']!r} is not an estimand; there are {known}")
+
+
+def _or(value: float | None, absent: float) -> float:
+    return absent if value is None else float(value)
+
+
+def primary_of(record: Record) -> Estimate | None:
+    """The estimate the verdict read, or nothing where the run got no further."""
+    entries = [entry for entry in record["estimates"] if entry["id"] == "primary"]
+    return estimate_of(entries[0]) if entries else None
+
+
+class Fact(NamedTuple):
+    """One key number of the first screen."""
+
+    term: str
+    value: str
+    detail: str
+
+
+def facts(record: Record) -> list[Fact]:
+    """The numbers a reader needs before the rest: effect, counts, window, grade."""
+    verdict = record["verdict"]
+    grade = Fact("Grade", plain(verdict["grade"] or ABSENT), f"A to D; {_checks_passed(record['checks'])}")
+    found = [_effect(record), grade, _deployments(record), _incidents(record), _attributable(verdict), _window(record)]
+    return [fact for fact in found if fact is not None]
+
+
+def _effect(record: Record) -> Fact | None:
+    primary = primary_of(record)
+    if primary is None:
+        return None
+    name = primary.estimand.label.capitalize()
+    if not primary.estimable:
+        return Fact(name, "not estimable", plain("; ".join(primary.caveats)))
+    interval = primary.interval
+    held = f"{percent(interval.level)} interval {limits(interval.low, interval.high)}"
+    return Fact(name, number(primary.value), held + (f"; {plain(primary.design)}" if primary.design else ""))
+
+
+def _checks_passed(checks: Sequence[Mapping[str, Any]]) -> str:
+    assessed = [check for check in checks if check["status"] != "not assessed"]
+    passed = sum(check["status"] == "pass" for check in assessed)
+    open_ = len(checks) - len(assessed)
+    return f"{passed} of {len(assessed)} checks passed" + (f", {open_} not assessed" if open_ else "")
+
+
+def _deployments(record: Record) -> Fact | None:
+    population = record["data"].get("population")
+    if not population:
+        return None
+    compared = next((row for row in population if row["step"] == ANALYSED), {"ai": 0, "human": 0})
+    groups = f"{count(compared['ai'])} AI-assisted, {count(compared['human'])} not"
+    unknown = count(record["data"]["labels"].get("unknown", 0))
+    detail = f"{groups}; {unknown} of unknown assistance left out"
+    return Fact("Deployments compared", count(compared["ai"] + compared["human"]), detail)
+
+
+def _incidents(record: Record) -> Fact | None:
+    table = record["data"]["tables"].get("incidents")
+    if table is None:
+        return None
+    primary = primary_of(record)
+    events = primary.support.get("events") if primary else None
+    detail = f"used; {count(events)} of the deployments compared were followed by one" if events is not None else "used"
+    return Fact("Incidents", count(table["used"]), detail)
+
+
+def _attributable(verdict: Mapping[str, Any]) -> Fact | None:
+    attributable = verdict.get("attributable_incidents")
+    if not attributable or attributable["value"] is None:
+        return None
+    low, high = (_whole(attributable[end]) for end in ("low", "high"))
+    detail = f"{low} to {high}, among AI-assisted deployments"
+    return Fact("Failures beyond the expected", _whole(attributable["value"]), detail)
+
+
+def _whole(value: float | None) -> str:
+    """Incidents come in whole numbers; a missing limit is one the data do not give."""
+    return "no limit" if value is None else count(round(value))
+
+
+def _window(record: Record) -> Fact | None:
+    window = record["data"].get("window")
+    if not window or not window.get("start"):
+        return None
+    hours = window.get("follow_up_hours")
+    followed = f"each deployment followed for {hours:g} hours" if hours is not None else ""
+    return Fact("Data window", f"{_day(window['start'])} to {_day(window['end'])}", followed)
+
+
+def _day(moment: Any) -> str:
+    """The day of an ISO time, readable and unbroken; a time of another form as it is."""
+    text = plain(moment)
+    try:
+        day = date.fromisoformat(text[:10])
+    except ValueError:
+        return text
+    return f"{day.day}\u00a0{MONTHS[day.month - 1]}\u00a0{day.year}"

@@ -1,0 +1,63 @@
+"""What notebooks show besides frames and figures: provenance and limits, with the estimates kept machine-readable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from counterfault.checking import Checked
+from counterfault.estimate import Estimate
+from counterfault.plan import Plan
+from counterfault.provenance import provenance
+from counterfault.record import estimate_record
+
+ESTIMATES_MIME = "application/vnd.counterfault.estimates+json"
+
+
+@dataclass(frozen=True)
+class Closing:
+    """The end of every notebook: where its numbers came from.
+
+    The estimates shown travel along in the notebook's outputs, so that a run can prove that the page and
+    ``results.json`` say the same.
+    """
+
+    facts: Mapping[str, str]
+    estimates: tuple[Estimate, ...]
+
+    def _repr_mimebundle_(self, **unused: Any) -> dict[str, Any]:
+        return {
+            "text/plain": "\n".join(f"{name}: {value}" for name, value in self.facts.items()),
+            "text/html": self._table(),
+            ESTIMATES_MIME: [estimate_record(item) for item in self.estimates],
+        }
+
+    def _table(self) -> str:
+        rows = "".join(
+            f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
+            for name, value in self.facts.items()
+        )
+        return f"<table><caption>Where these numbers come from</caption><tbody>{rows}</tbody></table>"
+
+
+def closing(plan: Plan, checked: Checked, shown: Iterable[Estimate] = ()) -> Closing:
+    """The provenance table that ends a notebook.
+
+    Parameters
+    ----------
+    plan, checked : what was promised, and what was read.
+    shown : the estimates this notebook has shown, kept with it.
+    """
+    origin = provenance(plan, checked)
+    facts = {
+        "code": origin["code_commit"],
+        "plan": f"{plan.title} ({plan.digest})",
+        **{
+            account.table: f"{account.source}, {account.read:,} rows, SHA-256 {(account.digest or 'none')[:12]}"
+            for account in checked.accounts
+        },
+        "versions": ", ".join(f"{name} {number}" for name, number in origin["versions"].items()),
+    }
+    return Closing(facts, tuple(shown))

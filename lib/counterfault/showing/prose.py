@@ -1,0 +1,159 @@
+"""Sentences whose every number is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+from counterfault.checking import Checked
+from counterfault.counting import Counted
+from counterfault.counting.population import ANALYSED
+from counterfault.estimate import Estimate, figures
+from counterfault.estimating import Estimates
+from counterfault.estimators.homogeneity import Homogeneity
+from counterfault.linking import Linked
+from counterfault.plan import Plan
+from counterfault.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A computed paragraph, shown as text by a notebook and a page."""
+
+    text: str
+
+    def _repr_markdown_(self) -> str:
+        return self.text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def tell_accounts(checked: Checked, counted: Counted) -> Prose:
+    """How many rows came, how many are usable, how many the contrast rests on."""
+    read = sum(account.read for account in checked.accounts)
+    broken = sum(account.quarantined for account in checked.accounts)
+    steps = counted.population.set_index("step")
+    analysed = sum(steps[arm].get(ANALYSED, 0) for arm in ("ai", "human"))
+    deployments = next(account for account in checked.accounts if account.table == "deployments")
+    return Prose(
+        f"Of {read:,} rows read, {broken:,} broke a rule of the contract and were set aside. "
+        f"Of {deployments.accepted:,} deployments accepted, {analysed:,} stand in the contrast."
+    )
+
+
+def tell_links(linked: Linked, plan: Plan) -> Prose:
+    """How many links the plan's rule made, and how many coincidence would have made."""
+    row = linked.by_rule.set_index("rule").loc[plan.outcome.link]
+    made = (
+        f"The plan's rule ({plan.outcome.link.replace('_', ' ')}) made {row['links']:,} links between "
+        f"{row['incidents']:,} incidents and {row['deployments']:,} deployments."
+    )
+    chance = row["expected_by_chance"]
+    if chance != chance or chance is None:  # NaN: time plays no part in this rule
+        return Prose(f"{made} It goes by record, so none of them is a coincidence of time.")
+    share = chance / row["links"] if row["links"] else 0
+    return Prose(
+        f"{made} With the deployments moved by whole weeks it would have made {chance:,.0f}: about {share:.0%} of the "
+        f"links may be coincidence. Coincidence strikes both kinds of change alike and pulls every ratio towards 1."
+    )
+
+
+def tell_growth(share: Estimate, number: Estimate) -> Prose:
+    """The growth of AI-assisted changes as a percentage, with its interval and its base."""
+    if not number.estimable:
+        return Prose(f"No growth can be stated: {number.caveats[0]}.")
+    support = number.support
+    text = (
+        f"AI-assisted changes: **{_growth(number)}** ({number.label}), from {support['ai_base']:,} of "
+        f"{support['n_base']:,} deployments to {support['ai_last']:,} of {support['n_last']:,}."
+    )
+    if share.estimable:
+        labelled = share.support
+        before, after = (labelled[f"ai_{when}"] / labelled[f"n_{when}"] for when in ("base", "last"))
+        text += (
+            f" Their share among labelled changes: **{_growth(share)}**, from {before:.1%} to {after:.1%}. "
+            f"A growth in number also counts the growth of all deployments; a growth in share does not."
+        )
+    return Prose(text)
+
+
+def _growth(item: Estimate) -> str:
+    low, high, level = item.interval.low, item.interval.high, item.interval.level
+    return f"{_percent(item.value)} ({level:.0%} interval {_percent(low)} to {_percent(high)})"
+
+
+def _percent(ratio: float) -> str:
+    return "without limit" if ratio == float("inf") else f"{100 * (ratio - 1):+.0f} %"
+
+
+def tell_reversal(estimates: Estimates) -> Prose:
+    """Does the comparison change sides when like is compared with like?"""
+    crude, within = estimates["crude.risk_ratio"], estimates["stratified.risk_ratio"]
+    if not (crude.estimable and within.estimable):
+        return Prose("The two ratios cannot be compared: one of them is not estimable.")
+    numbers = (
+        f"All services together the ratio is {figures(crude.value)}; {within.design} it is {figures(within.value)}."
+    )
+    if log(crude.value) * log(within.value) < 0:
+        return Prose(
+            f"**The direction turns.** {numbers} Services and quarters with more AI-assisted changes also fail at "
+            f"another rate for other reasons, and the first number mixes the two (Simpson's paradox)."
+        )
+    shrinks = abs(log(within.value)) < abs(log(crude.value))
+    return Prose(
+        f"{numbers} The comparison within strata is {'nearer to' if shrinks else 'further from'} 1: "
+        f"{_percent(crude.value / within.value)} of difference between the two ratios comes from where and when AI is "
+        f"used, not from the changes."
+    )
+
+
+def tell_total_and_direct(estimates: Estimates) -> Prose:
+    """What part travels through what AI changes on the way."""
+    total, direct = estimates["total.risk_ratio"], estimates["direct.risk_ratio"]
+    if not (total.estimable and direct.estimable):
+        return Prose("Total and direct effect cannot be compared: one of them is not estimable.")
+    through = sorted(set(direct.adjustment) - set(total.adjustment))
+    if not through:
+        return Prose("The tables hold none of the plan's mediators, so total and direct effect are the same.")
+    names = ", ".join(name.replace("_", " ") for name in through)
+    return Prose(
+        f"Total: {figures(total.value)}. At equal {names}: {figures(direct.value)}. The first is what a change costs "
+        f"as it comes, bigger or smaller with AI; the second is what is left when AI may not change those. Holding "
+        f"them fixed would hide whatever harm travels through them, so the verdict reads the total."
+    )
+
+
+def tell_homogeneity(found: Homogeneity) -> Prose:
+    """Do the strata tell one story?"""
+    if found.p_value is None or found.p_value != found.p_value:
+        return Prose("Whether the strata differ cannot be tested: too few of them hold a comparison.")
+    reading = "differ more than chance explains" if found.p_value < 0.05 else "differ no more than chance explains"
+    return Prose(
+        f"Breslow–Day with Tarone's correction: {found.statistic:.1f} on {found.df} degrees of freedom, "
+        f"p = {found.p_value:.2g}; the odds ratios of the strata {reading}. With few failures per stratum this test "
+        f"sees little, so silence is no proof of sameness."
+    )
+
+
+def tell_attributable(verdict: Verdict, primary: Estimate) -> Prose:
+    """How many failures would not have happened at the others' risk, and what the design could have seen."""
+    found = verdict.attributable_incidents
+    parts = []
+    if found is not None:
+        parts.append(
+            f"If the ratio is not due to something unmeasured, {found.value:,.0f} of the "
+            f"{primary.support['exposed_events']:,} failed AI-assisted deployments (interval {_whole(found.low)} to "
+            f"{_whole(found.high)}) are beyond what the others' risk would have given; "
+            f"a negative number means prevented."
+        )
+    if verdict.minimum_detectable_effect is not None:
+        parts.append(
+            f"With this standard error the design tells a ratio of {figures(verdict.minimum_detectable_effect)} from 1 "
+            f"in four studies of five."
+        )
+    return Prose(" ".join([*parts, verdict.excluded, verdict.needed or ""]).strip())
+
+
+def _whole(value: float) -> str:
+    return "minus infinity" if value == float("-inf") else f"{value:,.0f}"
