@@ -70,7 +70,7 @@ def data_record(analysis: Analysis) -> dict[str, Any]:
             for account in analysis.checked.accounts
         },
         "labels": _labels(counted.population),
-        "population": counted.left_after.to_dict("records"),
+        "population": counted.population.to_dict("records"),
         "links": [
             {
                 "rule": row["rule"],

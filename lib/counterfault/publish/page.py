@@ -229,10 +229,13 @@ def _plan(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _flat(value: Any) -> str:
+    """A value of the record as one line of text; what is not set is left out."""
     if isinstance(value, Mapping):
-        return "; ".join(f"{key} {_flat(each)}" for key, each in value.items())
+        return "; ".join(f"{key.replace('_', ' ')} {_flat(each)}" for key, each in value.items() if each is not None)
     if isinstance(value, list | tuple):
         return ", ".join(map(_flat, value))
+    if isinstance(value, float):
+        return f"{value:g}"
     return "" if value is None else str(value)
 
 

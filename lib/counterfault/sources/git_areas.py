@@ -14,7 +14,7 @@ REST = "(other)"  # areas too small to be compared
 _TEST = re.compile(
     r"(?:^|/)(?:tests?|__tests__|testing|specs?|e2e|cypress|testdata|test[-_]?fixtures?|fixtures|__mocks__|__snapshots__)/"
     r"|(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*_spec|conftest)\.\w+$"
-    r"|[^/]\.(?:test|spec|e2e|cy|clienttest|servertest|stories)\.\w+$"
+    r"|[^/]\.(?:test|spec|e2e|cy|clienttest|servertest)\.\w+$"
     r"|(?:^|/)[^/]*(?:\.Tests?|[a-z0-9]Tests?|IT)(?:\.(?:cs|java|kt|scala|swift|groovy|vb|fs|php)$|/)",
 )
 _GENERATED = re.compile(

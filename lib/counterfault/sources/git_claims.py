@@ -109,7 +109,7 @@ def read_claims(message: str) -> Claims:
     title = (_first_line(body) if branch else None) or subject
     return Claims(
         titles=tuple(dict.fromkeys((subject.strip(), title.strip()))),
-        number=_own_number(subject, title, body),
+        number=_request_number(subject, title, body),
         undoes=_undoing(title.strip(), message, branch),
         is_hotfix=_is_hotfix(title.strip(), branch),
         change_type=_change_type(title),
@@ -119,6 +119,12 @@ def read_claims(message: str) -> Claims:
 def without_number(title: str) -> str:
     """A title without the "(#123)" that forges append to it."""
     return _OWN_NUMBER.sub("", title)
+
+
+def own_number(title: str) -> int | None:
+    """The request number that ends a title."""
+    found = _OWN_NUMBER.search(title)
+    return int(found[1]) if found else None
 
 
 def title_key(title: str) -> str:
@@ -207,16 +213,11 @@ def _own_lines(message: str) -> Iterable[str]:
     return (line for line in message.splitlines() if not line.startswith((">", "    ", "\t")))
 
 
-def _own_number(subject: str, title: str, body: str) -> int | None:
-    for found in (
-        _MERGE_NUMBER.match(subject),
-        _OWN_NUMBER.search(subject),
-        _OWN_NUMBER.search(title),
-        _MERGE_REQUEST.search(body),
-    ):
-        if found:
-            return int(found[1])
-    return None
+def _request_number(subject: str, title: str, body: str) -> int | None:
+    if found := _MERGE_NUMBER.match(subject) or _OWN_NUMBER.search(subject) or _OWN_NUMBER.search(title):
+        return int(found[1])
+    merge_request = _MERGE_REQUEST.search(body)
+    return int(merge_request[1]) if merge_request else None
 
 
 def _is_hotfix(title: str, branch: str | None) -> bool:

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from counterfault.sources.git_claims import Undoing, title_key, without_number
+from counterfault.sources.git_claims import Undoing, own_number, title_key, without_number
 from counterfault.sources.git_log import History
 
 Resolution = Literal["sha", "number", "title", "outside history", "unresolved"]
 
+_BEST_FIRST = ("sha", "number", "title", "outside history", "unresolved")
 _SHORTEST = 7  # git's own shortest abbreviation; fewer digits name something by accident
+_LONG_ENOUGH = 20  # characters of a title that was cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,60 @@ def judge_history(history: History) -> dict[str, Judgement]:
     dict : change sha to Judgement. Oldest first, because whether something is a revert of a revert depends on
         what was found out about the earlier one.
     """
-    index = _Index(history)
-    judged: dict[str, Judgement] = {}
+    judge = _Judge(history)
     for position, sha in enumerate(history.changes):
-        judgement = _judge(index, history, judged, position, sha)
-        if judgement is not None:
-            judged[sha] = judgement
-    return judged
+        judge.hear(position, sha)
+    return judge.judged
+
+
+class _Judge:
+    """Goes through the changes in order and remembers which of the earlier ones are undone by now."""
+
+    def __init__(self, history: History) -> None:
+        self.judged: dict[str, Judgement] = {}
+        self._history = history
+        self._index = _Index(history)
+        self._gone: set[str] = set()
+
+    def hear(self, position: int, sha: str) -> None:
+        judgement = self._judge(position, sha)
+        if judgement is None:
+            return
+        self.judged[sha] = judgement
+        if judgement.is_failure:
+            self._gone |= set(judgement.undone)
+        else:
+            self._gone -= {back for revert in judgement.undone for back in self.judged[revert].undone}
+
+    def _judge(self, position: int, sha: str) -> Judgement | None:
+        own = self._history.commits[sha].claims.undoes
+        branch = [commit.claims.undoes for commit in self._history.branch_commits(sha)]
+        claims = [claim for claim in (own, *branch) if claim is not None]
+        if not claims:
+            return None
+        says_so = _speaks_for_itself(own) or (bool(branch) and all(map(_speaks_for_itself, branch)))
+        evidence = (own or claims[-1]).evidence
+        if says_so and any(claim.kind == "reapply" for claim in claims):
+            named, resolution = self._index.resolve_all(claims, position)
+            return Judgement("reapply", evidence, resolution, self._reverts_among(named))
+        named, resolution = self._index.resolve_all([one for one in claims if one.kind == "revert"], position)
+        reverts = self._reverts_among(named)
+        if named and len(reverts) == len(named):
+            return Judgement("reapply", evidence, resolution, reverts)
+        # A squashed branch that was rebased repeats the messages of the line it stood on, reverts included.
+        # Without a title that says so, only what still stands can be undone.
+        failed = tuple(one for one in named if one not in reverts and (says_so or one not in self._gone))
+        if not failed and not says_so:
+            return None
+        whole = says_so or not self._history.commits[sha].is_merge
+        return Judgement("revert" if whole else "partial", evidence, resolution, failed)
+
+    def _reverts_among(self, changes: Sequence[str]) -> tuple[str, ...]:
+        return tuple(one for one in changes if one in self.judged and self.judged[one].kind == "revert")
+
+
+def _speaks_for_itself(claim: Undoing | None) -> bool:
+    return claim is not None and claim.evidence != "reference"
 
 
 class _Index:
@@ -88,21 +137,51 @@ class _Index:
             for key in {title_key(title), title_key(without_number(title))}:
                 self._by_title[key].append(position)
 
-    def resolve(self, claim: Undoing, before: int) -> tuple[set[int], Resolution]:
-        """Positions of the changes a claim names, all of them earlier than ``before``, and how they were found."""
+    def resolve_all(self, claims: Sequence[Undoing], before: int) -> tuple[tuple[str, ...], Resolution]:
+        """The changes before a position that claims name, oldest first, and the best way in which one was found."""
+        found: set[int] = set()
+        ways: list[Resolution] = []
+        for claim in claims:
+            positions, way = self._resolve(claim, before)
+            found |= positions
+            ways.append(way)
+        best = min(ways, key=_BEST_FIRST.index, default="unresolved")
+        return tuple(self._changes[one] for one in sorted(found)), best
+
+    def _resolve(self, claim: Undoing, before: int) -> tuple[set[int], Resolution]:
         by_sha = {found for sha in claim.shas if (found := self._by_sha(sha)) is not None}
-        # A sha of the same change: a branch that took back its own work before it was merged.
         if by_sha:
-            return {found for found in by_sha if found < before}, "sha"
-        if earlier := {
-            found for one in claim.numbers if (found := _latest(self._by_number.get(one), before)) is not None
-        }:
-            return earlier, "number"
-        if claim.title and (found := self._titled(claim.title, before)) is not None:
-            return {found}, "title"
-        if claim.title and (found := self._numbered_in(claim.title, before)) is not None:
-            return {found}, "number"
+            # A sha of the same change is a branch that took back its own work before it was merged.
+            earlier = {found for found in by_sha if found < before}
+            return earlier, "sha" if earlier else "unresolved"
+        if by_number := self._numbered(claim.numbers, before):
+            return by_number, "number"
+        if claim.title and (by_title := self._titled(claim.title, before)):
+            return by_title
         return set(), "outside history" if claim.shas else "unresolved"
+
+    def _numbered(self, numbers: Sequence[int], before: int) -> set[int]:
+        found = (_latest(self._by_number.get(number), before) for number in numbers)
+        return {position for position in found if position is not None}
+
+    def _titled(self, title: str, before: int) -> tuple[set[int], Resolution] | None:
+        """The title as it stands, then the number in it, then the title without that number, then its beginning."""
+        number = own_number(title)
+        ways: list[tuple[int | None, Resolution]] = [
+            (_latest(self._by_title.get(title_key(title)), before), "title"),
+            (_latest(self._by_number.get(number), before) if number is not None else None, "number"),
+            (_latest(self._by_title.get(title_key(without_number(title))), before), "title"),
+            (self._beginning(title_key(title), before), "title"),
+        ]
+        return next((({found}, way) for found, way in ways if found is not None), None)
+
+    def _beginning(self, key: str, before: int) -> int | None:
+        """Forges cut long titles off with an ellipsis."""
+        start = key.rstrip("….")
+        if start == key or len(start) < _LONG_ENOUGH:
+            return None
+        fitting = (places for title, places in self._by_title.items() if title.startswith(start))
+        return _latest(sorted(position for places in fitting for position in places), before)
 
     def _by_sha(self, sha: str) -> int | None:
         if len(sha) < _SHORTEST:
@@ -111,58 +190,8 @@ class _Index:
         fitting = [found for found in self._shas[at : at + 2] if found.startswith(sha)]
         return self._position[fitting[0]] if len(fitting) == 1 else None
 
-    def _titled(self, title: str, before: int) -> int | None:
-        key = title_key(title)
-        if not key.endswith(("…", "...")):
-            return _latest(self._by_title.get(key) or self._by_title.get(title_key(without_number(title))), before)
-        start = key.rstrip("….")
-        cut = [found for name, found in self._by_title.items() if len(start) > 20 and name.startswith(start)]
-        return _latest(sorted(position for found in cut for position in found), before)
-
-    def _numbered_in(self, title: str, before: int) -> int | None:
-        claims = [int(part.split(")")[0]) for part in title.split("(#")[1:] if part.split(")")[0].isdigit()]
-        return _latest(self._by_number.get(claims[-1]), before) if claims else None
-
 
 def _latest(positions: Sequence[int] | None, before: int) -> int | None:
     """The last of several changes with one name: the one somebody wants to undo."""
     at = bisect_left(positions, before) if positions else 0
     return positions[at - 1] if positions and at else None
-
-
-def _judge(index: _Index, history: History, judged: dict[str, Judgement], position: int, sha: str) -> Judgement | None:
-    own = history.commits[sha].claims.undoes
-    branch = history.branch_commits(sha)
-    claims = [claim for claim in (own, *(commit.claims.undoes for commit in branch)) if claim is not None]
-    if not claims:
-        return None
-    says_so = _speaks_for_itself(own) or (bool(branch) and all(_speaks_for_itself(c.claims.undoes) for c in branch))
-    first = own if own and (own.evidence != "reference" or len(claims) == 1) else claims[-1]
-    if any(claim.kind == "reapply" for claim in claims) and says_so:
-        return Judgement("reapply", first.evidence, "unresolved")
-    found, resolution = _resolved(index, claims, position)
-    undone = tuple(history.changes[one] for one in sorted(found))
-    reverts = [one for one in undone if one in judged and judged[one].kind == "revert"]
-    if undone and len(reverts) == len(undone):
-        return Judgement("reapply", first.evidence, resolution, undone)
-    failed = tuple(one for one in undone if one not in reverts)
-    if not failed and not says_so:
-        return None
-    whole = says_so or not history.commits[sha].is_merge
-    return Judgement("revert" if whole else "partial", first.evidence, resolution, failed)
-
-
-def _speaks_for_itself(claim: Undoing | None) -> bool:
-    return claim is not None and claim.evidence != "reference"
-
-
-def _resolved(index: _Index, claims: list[Undoing], position: int) -> tuple[set[int], Resolution]:
-    """Everything the claims lead to; the resolution is that of the first that leads somewhere, else the best excuse."""
-    found: set[int] = set()
-    ways: list[Resolution] = []
-    for claim in claims:
-        if claim.kind == "revert":
-            positions, how = index.resolve(claim, position)
-            found |= positions
-            ways.append(how if positions or how == "outside history" else "unresolved")
-    return found, min(ways, key=("sha", "number", "title", "outside history", "unresolved").index, default="unresolved")

@@ -79,23 +79,26 @@ def _about_notes(findings: Findings) -> Iterator[str]:
             f"{_counted(noted, 'change')} {_have(noted)} a git-ai note; ai_share is the share of added lines it "
             f"attests to AI, and lines it attests to nobody count as not AI."
         )
-    if findings.notes.unreadable:
-        yield f"{_counted(findings.notes.unreadable, 'git-ai note')} could not be read and {_are(findings.notes.unreadable)} left out."
+    if lost := findings.notes.unreadable:
+        yield f"{_counted(lost, 'git-ai note')} could not be read and {_are(lost)} left out."
 
 
 def _about_failures(findings: Findings) -> Iterator[str]:
     judged = [findings.judged[sha] for sha in findings.chosen if sha in findings.judged]
     failures = [one for one in judged if one.is_failure]
-    ways = Counter(one.resolution for one in failures if one.undone)
-    traced = ", ".join(f"{ways[way]} by {way}" for way in ("sha", "number", "title") if ways[way])
     lost = [one for one in failures if not one.undone]
     again = len(judged) - len(failures)
     hotfixes = sum(findings.change(sha).claims.is_hotfix and sha not in findings.judged for sha in findings.chosen)
-    yield (
-        f"{_counted(len(failures), 'revert')}: {len(failures) - len(lost)} traced to what "
-        f"{_it(len(failures))} undid{f' ({traced})' if traced else ''}, {len(lost)} not. An incident's started_at is the "
-        f"time of the revert, when the trouble was ended."
-    )
+    ways = Counter(one.resolution for one in failures if one.undone)
+    traced = ", ".join(f"{ways[way]} by {way}" for way in ("sha", "number", "title") if ways[way])
+    if failures:
+        yield (
+            f"{_counted(len(failures), 'revert')}: {len(failures) - len(lost)} traced to what was undone"
+            f"{f' ({traced})' if traced else ''}, {len(lost)} not. An incident's started_at is the time of the revert, "
+            f"when the trouble was ended."
+        )
+    else:
+        yield "No change says that it reverts another, so this history tells of no failure."
     if outside := sum(one.resolution == "outside history" for one in lost):
         yield f"{_counted(outside, 'revert')} {_name(outside)} a commit that is not in this history."
     if earlier := sum(bool(one.undone) and not set(one.undone) & findings.services.keys() for one in failures):

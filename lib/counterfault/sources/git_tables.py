@@ -151,7 +151,8 @@ def _change_row(findings: Findings, sha: str) -> dict[str, Any]:
         "ai_share": findings.ai_share(sha),
         "ai_tool": label.tool,
         "label_tier": label.tier,
-        "_in_message": any(not evidence.rule.endswith("git-ai.note") for evidence in label.evidence),
+        "_in_message": label.label == "ai"
+        and any(not evidence.rule.endswith("git-ai.note") for evidence in label.evidence),
         "author": pseudonym(findings.salt, findings.author(sha)),
         "author_tenure_days": findings.tenure_days(sha),
         "lines_added": extent.added,
