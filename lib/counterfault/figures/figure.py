@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from counterfault.figures.svg import picture
 from counterfault.figures.tables import table_html
+from counterfault.figures.wording import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,10 +44,11 @@ class Figure:
 
     def _repr_html_(self) -> str:
         # The finding stands above the picture, where a newspaper has it: read first, then seen.
+        title, caption = escape(plain(self.title)), escape(plain(self.caption))
         return (
-            f'<figure class="chart"><figcaption><strong>{escape(self.title)}</strong> '
-            f"<span>{escape(self.caption)}</span></figcaption>\n{self.svg}{self.narrow}\n"
-            f"<details><summary>Numbers behind “{escape(self.title)}”</summary>\n"
+            f'<figure class="chart"><figcaption><strong>{title}</strong> <span>{caption}</span></figcaption>\n'
+            f"{self.svg}{self.narrow}\n"
+            f"<details><summary>Numbers behind “{title}”</summary>\n"
             f"{table_html(self.data, self.title)}</details></figure>"
         )
 

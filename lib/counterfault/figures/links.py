@@ -88,10 +88,8 @@ def _in_figures(row: Mapping[Hashable, Any]) -> str:
 def _dumbbell(axes: Axes, row: Mapping[Hashable, Any], y: float) -> None:
     observed, chance = _both(row)
     axes.plot([0, observed], [y, y], color=QUIET, alpha=0.35, linewidth=1)
+    mark: dict[str, Any] = {"linestyle": "none", "color": INK, "clip_on": False}
     if not isnan(chance):
         axes.plot([chance, observed], [y, y], color=INK, linewidth=2.4)
-        axes.plot(
-            [chance], [y], marker="D", markersize=7, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6,
-            clip_on=False,
-        )  # fmt: skip
-    axes.plot([observed], [y], marker="o", markersize=8, color=INK, clip_on=False)
+        axes.plot([chance], [y], marker="D", markersize=7, markerfacecolor="none", markeredgewidth=1.6, **mark)
+    axes.plot([observed], [y], marker="o", markersize=8, **mark)

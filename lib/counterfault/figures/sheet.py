@@ -74,8 +74,9 @@ def effect_axis(axes: Axes, low: float, high: float, *, ratio: bool, most_ticks:
 def backdrop(axes: Axes, top: float, bottom: float, null: float | None, worth_acting_on: float | None) -> None:
     """A firm line at no difference and, for ratios, a shade over what is too small to act on."""
     if worth_acting_on is not None:
-        edges = (1 / worth_acting_on, worth_acting_on)
-        axes.fill_betweenx([top, bottom], *edges, color=ZONE, alpha=0.16, linewidth=0, zorder=0)
+        left, right = edges = (1 / worth_acting_on, worth_acting_on)
+        corners = [left, right, right, left], [top, top, bottom, bottom]
+        axes.fill(*corners, color=ZONE, alpha=0.16, linewidth=0, zorder=0)
         axes.vlines(edges, top, bottom, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     if null is not None:
         axes.vlines(null, top, bottom, color=INK, linewidth=1.2, zorder=1)
@@ -129,7 +130,8 @@ def effect(axes: Axes, estimate: Estimate, y: float, *, weight: float = 1.0) -> 
     low = left if unbounded(estimate)[0] else max(estimate.interval.low, left)
     high = right if unbounded(estimate)[1] else min(estimate.interval.high, right)
     axes.plot([low, high], [y, y], color=INK, linewidth=2 * weight, zorder=3)
-    for end, marker, beyond in ((low, "<", low <= left), (high, ">", high >= right)):
+    mark: dict[str, Any] = {"linestyle": "none", "color": INK, "clip_on": False}
+    for end, arrow, beyond in ((low, "<", low <= left), (high, ">", high >= right)):
         if beyond:
-            axes.plot([end], [y], marker=marker, color=INK, markersize=6 * weight, clip_on=False, zorder=3)
-    axes.plot([estimate.value], [y], marker="o", color=INK, markersize=7 * weight, zorder=4)
+            axes.plot([end], [y], marker=arrow, markersize=6 * weight, zorder=3, **mark)
+    axes.plot([estimate.value], [y], marker="o", markersize=7 * weight, zorder=4, **mark)

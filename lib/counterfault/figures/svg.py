@@ -14,6 +14,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from counterfault.figures.wording import plain
+
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
@@ -174,6 +176,6 @@ def _rounded(value: str) -> str:
 def _dressed(root: Element, alt: str, kind: str, style: str) -> str:
     inner = "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
     return (
-        f'<svg class="{kind}" viewBox="{root.get("viewBox")}" role="img" aria-label="{escape(alt)}" '
+        f'<svg class="{kind}" viewBox="{root.get("viewBox")}" role="img" aria-label="{escape(plain(alt))}" '
         f'style="{style};max-width:{WIDE}px;stroke-linejoin:round" xmlns="http://www.w3.org/2000/svg">{inner}</svg>'
     )

@@ -137,9 +137,8 @@ def _table(columns: Sequence[_Column], caption: str, rows: int) -> str:
         "<tr>" + "".join(column.cell(row, first=place == 0) for place, column in enumerate(columns)) + "</tr>\n"
         for row in range(rows)
     )
-    return (
-        f"<table><caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
-    )
+    head, body = f"<thead><tr>{head}</tr></thead>", f"<tbody>\n{body}</tbody>"
+    return f"<table><caption><span>{escape(caption)}</span></caption>\n{head}\n{body}</table>"
 
 
 def in_scroll_box(table: str, caption: str, width: int) -> str:

@@ -16,12 +16,6 @@ from counterfault.estimate import Estimate
 LONGEST = 60
 ABSENT = "–"
 
-# Marks that reverse or isolate the reading direction: a service name that carries one could make the
-# rest of a line, with our numbers in it, read backwards.
-_DIRECTION_MARKS = frozenset(
-    chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
-)
-
 
 def plain(text: Any) -> str:
     """One line of printable text: no control characters, no direction marks, single spaces."""
@@ -29,11 +23,13 @@ def plain(text: Any) -> str:
 
 
 def _printable(character: str) -> str:
-    if character.isprintable() and character not in _DIRECTION_MARKS:
+    if character.isprintable():
         return character
     if character.isspace():
         return " "
-    # Unseen format characters go; a control character or half a surrogate pair stays visible as a gap.
+    # Format characters (Cf) go: among them are the marks that turn the reading direction, and with one of those a
+    # service name could make the rest of a line, with our numbers in it, read backwards. A control character or
+    # half of a surrogate pair stays visible as a gap.
     return "" if category(character) == "Cf" else "\ufffd"
 
 
@@ -94,7 +90,7 @@ def value_and_limits(estimate: Estimate) -> str:
 
 def reason(estimate: Estimate) -> str:
     """Why an estimate has no value, in its own words."""
-    return estimate.caveats[0] if estimate.caveats else "the method gave no reason"
+    return clip(estimate.caveats[0], 200) if estimate.caveats else "the method gave no reason"
 
 
 def finding(estimate: Estimate, worth_acting_on: float | None = None) -> str:

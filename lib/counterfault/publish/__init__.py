@@ -2,7 +2,7 @@
 
 from counterfault.figures.tables import Table, table_html
 from counterfault.publish.error_page import error_html
-from counterfault.publish.notebook_html import NotebookPage, notebook_html, notebook_page
+from counterfault.publish.notebooks import NotebookPage, notebook_html, notebook_page
 from counterfault.publish.page import index_html
 from counterfault.publish.write import write_all, write_whole
 

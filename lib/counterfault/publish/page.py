@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from counterfault.figures.tables import table_html
 from counterfault.figures.wording import ABSENT, count, number, plain, sentence_start
-from counterfault.publish.notebook_html import FINISHED, NotebookPage, demoted
-from counterfault.publish.record import CHECK_SIGNS, Record, call_of, estimate_of, facts, primary_of
+from counterfault.publish.notebooks import FINISHED, NotebookPage, demoted
+from counterfault.publish.record import CHECK_SIGNS, Record, call_of, estimate_of, facts, primary_of, writable
 from counterfault.publish.templating import render
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def index_html(
     -------
     HTML without scripts that asks the network for nothing; equal inputs give equal bytes.
     """
+    record = writable(record)
     return render(
         "index.html.j2",
         record=record,
@@ -155,6 +156,8 @@ def _sources_table(record: Record) -> str:
 
 def _estimates_table(record: Record) -> str:
     rows = [_estimate_row(estimate_of(entry), entry) for entry in record["estimates"]]
+    if not rows:
+        return "<p>No estimate was made.</p>"
     levels = sorted({f"{entry['level']:.0%}" for entry in record["estimates"]})
     formats = {"p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
     return _table(rows, f"All estimates, with {' and '.join(levels)} limits", formats=formats)
@@ -287,5 +290,4 @@ def _cell(value: Any) -> Any:
 def _data_address(kind: str, text: str) -> str:
     from base64 import b64encode
 
-    # Half of a surrogate pair can be in a name and cannot be in a file.
-    return f"data:{kind};charset=utf-8;base64,{b64encode(text.encode('utf-8', 'replace')).decode()}"
+    return f"data:{kind};charset=utf-8;base64,{b64encode(text.encode()).decode()}"

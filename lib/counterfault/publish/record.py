@@ -38,6 +38,18 @@ SIGNS = {
 CHECK_SIGNS = {"pass": ("✓", "pass"), "fail": ("✕", "fail"), "not assessed": ("○", "unassessed")}
 
 
+def writable(value: Any) -> Any:
+    """The record with every text such that it can be written: half of a surrogate pair becomes a question mark.
+
+    A file name or a commit message that was not UTF-8 can carry one, and it would stop the whole page.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {writable(key): writable(each) for key, each in value.items()}
+    return [writable(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def call_of(record: Record) -> Call:
     """The call in the record's words, with its sign; one this version does not know is shown as open."""
     verdict = record["verdict"]

@@ -50,12 +50,14 @@ ATTRIBUTES = {
 
 # Content of these is code, not text: shown as words it would be noise (pandas puts a style block in every table).
 _CODE = re.compile(r"<(style|script)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+# An image whose address was not allowed: without it there is nothing to see.
+_NO_PICTURE = re.compile(r"<img(?![^>]* src=)[^>]*>")
 _BARE_TABLE = re.compile(r"<table(?: class=\"[^\"]*\")?>(?!\s*<caption>).*?</table>", re.DOTALL)
 
 
 def sanitise(html: str) -> str:
     """The HTML with listed tags and attributes only, balanced, and bare tables made accessible."""
-    kept: str = _cleaner().clean(_CODE.sub("", html))
+    kept = _NO_PICTURE.sub("", _cleaner().clean(_CODE.sub("", html)))
     return _BARE_TABLE.sub(lambda table: accessible(table[0]), kept)
 
 

@@ -44,8 +44,8 @@ def _environment() -> Environment:
 
 
 def sentence(text: Any) -> str:
-    """A sentence as HTML: escaped, and what stands between backticks set as code."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(clip(text, LONGEST_SENTENCE)))
+    """A sentence as HTML: escaped, and a column name between backticks set as code."""
+    return re.sub(r"`(\w+)`", r"<code>\1</code>", escape(clip(text, LONGEST_SENTENCE)))
 
 
 def _style() -> str:
