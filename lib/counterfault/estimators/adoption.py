@@ -11,6 +11,7 @@ from scipy.stats import t as student
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 
 METHOD = "delete-one-service jackknife on the log scale, t with G−1 degrees of freedom"
+EXACT = 1e-12  # a smaller standard error of a log ratio is rounding: an interval from it would be a point
 
 
 def growth_in_share(labels: pd.DataFrame, base: str, last: str, level: float = 0.95) -> Estimate:
@@ -40,19 +41,11 @@ def _growth(labels: pd.DataFrame, base: str, last: str, level: float, *, per_dep
     whole = table.sum()
     support = {"n": int(whole[["n_base", "n_last"]].sum()), **{name: int(whole[name]) for name in table.columns}}
     label = f"{last} against {base}"
-    if whole["ai_base"] == 0 or whole["ai_last"] == 0:
-        empty = base if whole["ai_base"] == 0 else last
-        return not_estimable(
-            Estimand.RATE_RATIO,
-            f"no AI-assisted deployment in {empty}, so there is no base to grow from",
-            method=METHOD,
-            level=level,
-            support=support,
-            label=label,
-        )
+    if reason := _without_growth(whole, base, last):
+        return not_estimable(Estimand.RATE_RATIO, reason, method=METHOD, level=level, support=support, label=label)
     value = _log_ratio(whole, per_deployment)
     error, degrees = _jackknife(table, per_deployment)
-    known = isfinite(error)
+    known = isfinite(error) and error > EXACT
     half = float(student.ppf(0.5 + level / 2, degrees)) * error if known else float("inf")
     return Estimate(
         estimand=Estimand.RATE_RATIO,
@@ -61,9 +54,24 @@ def _growth(labels: pd.DataFrame, base: str, last: str, level: float, *, per_dep
         method=METHOD,
         support=support,
         label=label,
-        standard_error=error,
-        caveats=() if known else ("only one service carries the growth, so its uncertainty cannot be told",),
+        standard_error=error if known else float("nan"),
+        caveats=() if known else (_unknown_error(error),),
     )
+
+
+def _without_growth(whole: pd.Series[int], base: str, last: str) -> str:
+    """Why there is no ratio; empty if there is one."""
+    if whole["ai_base"] == 0:
+        return f"no AI-assisted deployment in {base}, so there is no base to grow from"
+    if whole["ai_last"] == 0:
+        return f"no AI-assisted deployment in {last}, so the ratio would be zero, without an interval"
+    return ""
+
+
+def _unknown_error(error: float) -> str:
+    if isfinite(error):
+        return "all services grew alike, so there is no variation between them to tell the uncertainty from"
+    return "one service alone carries the growth, so its uncertainty cannot be told"
 
 
 def _by_service(labels: pd.DataFrame, base: str, last: str) -> pd.DataFrame:

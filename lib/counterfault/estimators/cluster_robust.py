@@ -10,12 +10,14 @@ y − μ by
     A_j = D_j (D_j (I − H_jj) Φ_j D_j)^(+1/2) D_j,   D_j = Φ_j^(1/2),   Φ_j = diag(variances),
 
 with H the hat matrix of the linearised mean and ^(+1/2) the symmetric root of the Moore–Penrose inverse
-(Pustejovsky & Tipton 2018, eqs. 12–13). Rows of one entry share variance v and design row. So on deviations
-from the entry's mean the bracket is v² times the identity, and only the mean direction (1, …, 1)/√copies meets
-other entries. The score is constant within an entry, so deviations drop out of it. What is left is the
-same formula with one row per entry, its design row and residual multiplied by √copies and its variance
-still that of *one* row. Dividing the variance by ``copies`` instead, as one may for coefficients, changes D
-and gives another matrix than the rows do.
+(Pustejovsky & Tipton 2018, as carried over to generalised linear models by R's clubSandwich: residuals are those of
+the outcome, not the working residuals, for which the same formula gives slightly other figures).
+
+Rows of one entry share variance v and design row. So on deviations from the entry's mean the bracket is v²
+times the identity, and only the mean direction (1, …, 1)/√copies meets other entries. The score is constant
+within an entry, so deviations drop out of it. What is left is the same formula with one row per entry, its
+design row and residual multiplied by √copies and its variance still that of *one* row. Dividing the variance
+by ``copies`` instead, as one may for coefficients, changes D and gives another matrix than the rows do.
 
 References
 ----------
@@ -176,7 +178,7 @@ def centred_within(design: Floats, weights: Floats, groups: Codes) -> Floats:
         total = np.bincount(codes, w)
         for column in range(design.shape[1]):
             sums = np.bincount(codes, w * design[inside, column])
-            centred[inside, column] -= (sums[codes]) / total[codes]
+            centred[inside, column] -= sums[codes] / total[codes]
     return centred
 
 

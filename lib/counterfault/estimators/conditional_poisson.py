@@ -3,8 +3,8 @@
 With a log link a stratum's own effect solves in closed form: exp(α_s) = events_s / Σ n·exp(xβ). Put back,
 the likelihood of β is that of a multinomial in each stratum, given its number of events. It has the
 same maximum as with one dummy variable per stratum, and no incidental-parameter bias
-(Cameron & Trivedi 2013, Regression Analysis of Count Data, section 9.4.1). Bare functions on arrays, one entry
-per cell.
+(Cameron & Trivedi 2013, Regression Analysis of Count Data, chapter 9). Bare functions on arrays, one entry per
+cell.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def fitted_to_zero(design: Floats, events: Floats, strata: Codes) -> Mask:
     Some direction γ of the coefficients (with a shift δ of each stratum) then leaves every cell with events
     as it is, lowers these cells without end and raises none: quasi-separation. Left in, they send a coefficient
     to −∞; set aside, the rest of the fit is the limit the full fit tends to, for every other
-    coefficient too (Correia, Guimarães & Zylkin 2019, arXiv 1903.01633, proposition 2).
+    coefficient too (Correia, Guimarães & Zylkin 2019, arXiv 1903.01633).
 
     Why not simply drop levels without events? A level may hold events and still have none wherever it can
     be compared; and two levels may separate only together.

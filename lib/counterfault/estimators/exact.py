@@ -133,7 +133,7 @@ def exact_conditional(cells: Cells, level: float = 0.95, *, mid_p: bool = False)
         id="stratified.odds_ratio_exact",
         design=strata.design,
         p_value=exposed.mid_p() if mid_p else exposed.two_sided(),
-        caveats=(two_by_two.unbounded(Estimand.ODDS_RATIO, interval),) if exposed.at_maximum else (),
+        caveats=tuple(filter(None, (_unbounded(exposed, interval), strata.left_out()))),
     )
 
 
@@ -150,6 +150,10 @@ def _method(mid_p: bool) -> str:
     kind = "mid-p" if mid_p else "exact"
     p = "twice the smaller mid-p tail" if mid_p else "probabilities at most the observed one"
     return f"conditional maximum likelihood, {kind} limits from the convolved hypergeometrics; p: {p}"
+
+
+def _unbounded(exposed: ExposedEvents, interval: Interval) -> str:
+    return two_by_two.unbounded(Estimand.ODDS_RATIO, interval) if exposed.at_maximum else ""
 
 
 def _span(table: TwoByTwo) -> int:

@@ -134,9 +134,10 @@ class Strata:
 
     def caveats(self) -> tuple[str, ...]:
         """What limits the comparison whatever the measure."""
-        return tuple(caveat for caveat in (self._left_out(), self._few_events()) if caveat)
+        return tuple(caveat for caveat in (self.left_out(), self._few_events()) if caveat)
 
-    def _left_out(self) -> str:
+    def left_out(self) -> str:
+        """How many exposed deployments have nobody to be compared with, if they are the most; else empty."""
         exposed = self.support["exposed_total"]
         alone = exposed - self.support["exposed_compared"]
         if alone <= MOST * exposed:
