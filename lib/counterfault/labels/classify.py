@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from counterfault.labels.git_ai_notes import AuthorshipNote
@@ -144,7 +145,11 @@ def with_brought(own: Label, brought: Iterable[Label]) -> Label:
 
 def is_automation(identity: Identity, rules: Ruleset | None = None) -> bool:
     """Whether an identity is a bot that updates, releases or synchronises, and is no AI assistant."""
-    rules = rules or shipped_ruleset()
+    return _is_automation(identity, rules or shipped_ruleset())
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_automation(identity: Identity, rules: Ruleset) -> bool:
     if any(rule.fits_identity(*identity) for rule in rules.by_signal["author"]):
         return False
     return rules.automation.fits(*identity)
@@ -186,12 +191,16 @@ def _tier_rank(label: Label) -> int:
     return TIERS.index(label.tier) if label.tier else len(TIERS)
 
 
-def _identity_findings(rules: Ruleset, role: str, identity: Identity | None) -> Iterator[_Finding]:
+@lru_cache(maxsize=1 << 16)  # a history has many commits and few people
+def _identity_findings(rules: Ruleset, role: str, identity: Identity | None) -> tuple[_Finding, ...]:
     if identity is None:
-        return
-    for rule in rules.by_signal[role]:
-        if rule.fits_identity(*identity):
-            yield from _finding(rule, rules, identity.name, f"{role}: {_public_name(rule, identity)}", role)
+        return ()
+    return tuple(
+        finding
+        for rule in rules.by_signal[role]
+        if rule.fits_identity(*identity)
+        for finding in _finding(rule, rules, identity.name, f"{role}: {_public_name(rule, identity)}", role)
+    )
 
 
 def _message_findings(rules: Ruleset, message: str) -> Iterator[_Finding]:

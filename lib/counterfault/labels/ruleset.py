@@ -75,7 +75,7 @@ class Automation:
         return any(self.pattern.match(text) for text in (name.strip(), address.split("@")[0]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one ruleset is one object: it keys the classifier's memory
 class Ruleset:
     """All rules of one version.
 
@@ -234,7 +234,10 @@ def _compiled(pattern: str, where: str) -> re.Pattern[str]:
 
 
 def _needed(rules: tuple[Rule, ...]) -> tuple[str, ...]:
-    """Whatever is not in a message, no line rule can fit: most messages are done with one look."""
+    """Whatever is not in a message, no line rule can fit: most messages are done with one look.
+
+    A word that holds another of them is found with it and need not be looked for.
+    """
     words = {word for rule in rules if rule.signals & {"marker", "prose"} for word in rule.contains}
-    keys = {key for rule in rules for key in rule.keys}
-    return tuple(sorted({*words, *keys, "co-authored-by"}))
+    words |= {key for rule in rules for key in rule.keys} | {"co-author", "coauthor"}
+    return tuple(sorted(word for word in words if not any(other in word for other in words - {word})))

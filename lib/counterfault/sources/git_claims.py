@@ -28,7 +28,8 @@ _QUOTED = re.compile(r"(?:\[?(?:revert|rollback|back(?:ed)? ?out)\]?:?)\s+[\"“
 _WORD = re.compile(r"\[?(?:revert(?:s|ed|ing)?|back(?:ed|ing|s)?[ -]?out)\]?\b(?!-)(?P<rest>.*)", re.IGNORECASE)
 _AGAIN = re.compile(r"\[?(?:re-?appl(?:y|ies|ied|ying)|re-?land(?:s|ed|ing)?|un-?revert(?:s|ed|ing)?)\b", re.IGNORECASE)
 _TWICE = re.compile(r"\brevert(?:s|ed|ing)?(?:-| (?:of )?(?:the |a )?)revert\b", re.IGNORECASE)
-_HOTFIX = re.compile(r"[\[(]?hot[-_ ]?fix(?:es)?\b|.*(?<![\w-])inc-\d+\b", re.IGNORECASE)
+_HOTFIX = re.compile(r"[\[(]?hot[-_ ]?fix(?:es)?\b", re.IGNORECASE)
+_INCIDENT = re.compile(r"(?<![\w-])inc-\d+\b", re.IGNORECASE)
 _HOTFIX_BRANCH = re.compile(r"(?:.*/)?hot[-_]?fix(?:es)?[/-]", re.IGNORECASE)
 
 _OWN_NUMBER = re.compile(r"\s*\((?:#|!|pull request #)(\d+)\)\s*$")
@@ -36,6 +37,8 @@ _MERGE_NUMBER = re.compile(r"Merge pull request #(\d+) ")
 _MERGE_REQUEST = re.compile(r"^See merge request \S*!(\d+)", re.MULTILINE)
 _REVERT_BRANCH = re.compile(r"revert-(\d+)-")
 _NUMBER = re.compile(r"[#!](\d+)\b")
+
+_UNDOING_WORDS = ("revert", "backout", "back-out", "back out", "backed", "backing", "backs", "rollback", "land", "appl")
 
 _SHA = r"(?:https?://\S+/commits?/)?[0-9a-f]{7,64}\b"
 # "Reverts to commit X" goes back to X; everything after "reversing changes made to" is a parent, not a target.
@@ -133,6 +136,9 @@ def title_key(title: str) -> str:
 
 
 def _undoing(title: str, message: str, branch: str | None) -> Undoing | None:
+    lower = message.lower()
+    if not any(word in lower for word in _UNDOING_WORDS):  # nearly every message, and the patterns are slow
+        return None
     kind, evidence, named = _title_says(title)
     from_branch = _REVERT_BRANCH.match(branch) if branch else None
     body = message.strip().partition("\n")[2]
@@ -224,7 +230,7 @@ def _is_hotfix(title: str, branch: str | None) -> bool:
     prefix = _PREFIX.match(title)
     text = prefix["rest"] if prefix and _TYPES.get(prefix["type"].lower()) in ("fix", "chore") else title
     named = prefix is not None and prefix["type"].lower() == "hotfix"
-    return bool(named or _HOTFIX.match(text) or (branch and _HOTFIX_BRANCH.match(branch)))
+    return bool(named or _HOTFIX.match(text) or _INCIDENT.search(title) or (branch and _HOTFIX_BRANCH.match(branch)))
 
 
 def _change_type(title: str) -> str | None:

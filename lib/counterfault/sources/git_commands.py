@@ -15,13 +15,14 @@ from counterfault.sources.errors import SourceError
 # Settings of the user or the repository must not change what we read, and a repository must not make us run
 # its programs. The global file itself stays in force: it holds `safe.directory`.
 _SETTINGS = {
+    "core.attributesFile": os.devnull,
+    "attr.tree": "none",  # names no tree, so no .gitattributes of the history either
     "core.quotePath": "off",
     "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
     "core.warnAmbiguousRefs": "false",
     "i18n.logOutputEncoding": "UTF-8",
     "log.showSignature": "false",
-    "safe.bareRepository": "all",  # the user named this path: it need not be discovered
 }
 _OPTIONS = ("--no-pager", "--no-replace-objects", "--no-optional-locks")
 _KEPT_VARIABLES = ("GIT_CONFIG_", "GIT_EXEC_PATH", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")
@@ -58,7 +59,12 @@ class Repository:
         """
         text = "".join(f"{line}\n" for line in given).encode()
         done = subprocess.run(
-            _command(arguments, self.git_dir), input=text, capture_output=True, env=_environment(), check=False
+            _command(arguments, self.git_dir),
+            input=text,
+            capture_output=True,
+            cwd=self.git_dir,
+            env=_environment(),
+            check=False,
         )
         if done.returncode != 0:
             raise GitError(_last_line(done.stderr))
@@ -78,6 +84,7 @@ class Repository:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                cwd=self.git_dir,
                 env=_environment(),
             ) as process,
         ):
@@ -144,7 +151,10 @@ def _refuse_shallow(path: Path, git_dir: Path) -> None:
 
 def _head(path: Path, git_dir: Path, revision: str) -> str:
     try:
-        return _ask(git_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        # What begins like an option is one to git, and no name of a branch or tag may begin so.
+        return _ask(
+            git_dir, "rev-parse", "--verify", "--quiet", f"{'' if revision[:1] == '-' else revision}^{{commit}}"
+        )
     except GitError as error:
         if not _ask(git_dir, "for-each-ref", "--count=1"):
             raise SourceError(f"{path}: this repository is empty: it has no commits") from error
@@ -162,16 +172,20 @@ def _is_partial(git_dir: Path) -> bool:
 
 
 def _ask(git_dir: Path | None, *arguments: str) -> str:
-    done = subprocess.run(_command(arguments, git_dir), capture_output=True, env=_environment(), check=False)
+    command = _command(arguments, git_dir)
+    done = subprocess.run(command, capture_output=True, cwd=git_dir, env=_environment(), check=False)
     if done.returncode != 0:
         raise GitError(done.stderr.decode("utf-8", "replace").strip())
     return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
 def _command(arguments: Iterable[str], git_dir: Path | None) -> list[str]:
-    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    """git with our options; away from any folder whose files could take part, once the repository is found."""
+    # The user named the path, so a bare repository there is meant, whatever the setting against finding one says.
+    settings = _SETTINGS if git_dir else {"safe.bareRepository": "all"}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     where = [f"--git-dir={git_dir}"] if git_dir else []
-    return ["git", *_OPTIONS, *settings, *where, *arguments]
+    return ["git", *_OPTIONS, *options, *where, *arguments]
 
 
 def _environment() -> dict[str, str]:
@@ -191,6 +205,10 @@ def _environment() -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_GRAFT_FILE": os.devnull,
         "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        # Attributes may call a text binary, and which ones git finds depends on what is checked out and where we
+        # stand. Without an index, and in the git directory, it finds none: the same counts from every clone.
+        "GIT_INDEX_FILE": "there-is-no-such-index",
         "LC_ALL": "C",
     }
 

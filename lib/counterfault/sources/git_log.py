@@ -84,7 +84,7 @@ def read_history(repository: Repository, notes: Notes, rules: Ruleset) -> Histor
 def _records(repository: Repository) -> Iterator[tuple[bytes, ...]]:
     form = "%x00".join(_FIELDS)
     arguments = ("log", "-z", "--no-show-signature", "--no-notes", "--no-mailmap", "--no-color", "--encoding=UTF-8")
-    stream = repository.tokens(*arguments, f"--format=tformat:{form}", "--end-of-options", repository.head, "--")
+    stream = repository.tokens(*arguments, f"--format=tformat:{form}", repository.head, "--")
     try:
         yield from zip(*[stream] * len(_FIELDS), strict=True)
     except (GitError, ValueError) as error:

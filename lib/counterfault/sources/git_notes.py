@@ -21,13 +21,14 @@ class Notes:
 
 
 def read_notes(repository: Repository) -> Notes:
-    """Every git-ai note of a repository; none where it has none or its clone left their contents behind.
+    """The git-ai notes of a history; none where it has none or its clone left their contents behind.
 
     A plain ``git clone`` does not fetch notes: their absence says nothing about the use of git-ai.
     """
     attached = dict(_attachments(repository))
-    if not attached:
-        return Notes()
+    if attached:  # notes stay when the commits of a branch are squashed away
+        reachable = set(repository.run("rev-list", repository.head).decode("ascii").split())
+        attached = {sha: blob for sha, blob in attached.items() if sha in reachable}
     try:
         texts = dict(_contents(repository, sorted(set(attached.values()))))
     except GitError:

@@ -33,18 +33,17 @@ def _about_changes(findings: Findings) -> Iterator[str]:
     )
     if merges:
         yield (
-            f"{_counted(merges, 'change')} of them {_are(merges)} merges; label, author and reverts of a merge are "
-            f"those of the commits it brought."
+            f"{_counted(merges, 'merge')} among them: label, author and reverts of a merge are those of the commits "
+            f"it brought."
         )
     if bots:
         yield (
             f"{_counted(bots, 'change')} {_are(bots)} by dependency, release or synchronisation bots; "
             f"they are marked is_bot, for a plan to drop."
         )
-    yield (
-        f"A service is the folder that holds most of a change; folders with fewer than {floor_of(len(chosen))} "
-        f"changes count with their parent, or as (other)."
-    )
+    floor = floor_of(len(chosen))
+    small = f"; folders with fewer than {floor} changes count with their parent, or as (other)" if floor > 1 else ""
+    yield f"A service is the folder that holds most of a change{small}."
 
 
 def _about_labels(findings: Findings) -> Iterator[str]:
@@ -58,7 +57,10 @@ def _about_labels(findings: Findings) -> Iterator[str]:
         f"A change without a signal may still have been assisted: most inline completion leaves no trace."
     )
     if findings.first_labelled is None:
-        yield "No change carries a strong AI label, so silence says nothing here and no change is called human for it."
+        yield (
+            "No change carries a strong AI label of a plausible time, so silence says nothing here and no change is "
+            "called human for it."
+        )
     else:
         year, quarter = findings.first_labelled
         yield (

@@ -66,7 +66,7 @@ def read_sizes(repository: Repository, changes: Sequence[Pair], depth: int, prog
         more, damaged = _numstats(repository, _except(left, unsized), depth, count)
         if damaged:
             raise SourceError(
-                f"{repository.path}: git cannot read what {len(damaged)} changes altered, though nothing is missing; "
+                f"{repository.path}: git cannot read some of the files that changes altered, though none is missing; "
                 f"check the repository with `git fsck`, or clone it again"
             )
         sized |= more
