@@ -92,7 +92,7 @@ def cli() -> None:
 
 @cli.command()
 @source_options
-@click.option("--out", type=click.Path(path_type=Path), help="The run directory. [default: reports/NAME OF PLAN]")
+@click.option("--out", type=click.Path(path_type=Path), help="The run directory. [default: reports/NAME]")
 @click.option("--only", default="", help="Only the notebooks whose names begin so, e.g. 30,90.")
 @click.option("--jobs", default=0, show_default="one per processor", help="Notebooks at the same time.")
 @click.option("--alert-on-change", is_flag=True, help="Exit with 5 when the verdict differs from the last run's.")
@@ -104,7 +104,7 @@ def run(
     from counterfault.running.runner import run as run_suite
 
     inputs = _inputs(plan, sources)
-    out = out or Path("reports") / inputs.plan_path.stem
+    out = out or Path("reports") / _study_name(inputs)
     before = published_call(out)
     result = run_suite(inputs, out, only=tuple(filter(None, only.split(","))), jobs=jobs, say=_say)
     if not result.complete:
@@ -162,6 +162,12 @@ def analyse(plan: Path | None, json_file: Path | None, **sources: str | None) ->
     validate(plain)
     write_whole(json_file, to_json(plain))
     click.echo(f"{analysis.verdict}\nResults: {json_file}")
+
+
+def _study_name(inputs: Inputs) -> str:
+    """A repository's folder names its study; otherwise the plan does."""
+    repo = inputs.sources.repo
+    return (Path(repo).resolve().name.removesuffix(".git") or "repository") if repo else inputs.plan_path.stem
 
 
 def _print_analysis(analysis: Any) -> None:

@@ -10,7 +10,7 @@ from counterfault.counting import Counted
 from counterfault.counting.outcomes import OUTCOMES
 from counterfault.estimate import Estimate
 from counterfault.estimators import exact, stratified, two_by_two
-from counterfault.estimators.regression import ModifiedPoisson, total_and_direct
+from counterfault.estimators.regression import as_headline, total_and_direct
 from counterfault.plan import Plan
 
 Estimates = Mapping[str, Estimate]
@@ -61,7 +61,7 @@ def primary_at(counted: Counted, plan: Plan, level: float) -> Estimate:
     if plan.design.primary == "stratified.risk_ratio":
         found = stratified.risk_ratio(counted.cells, level)
     else:
-        found = ModifiedPoisson(present(plan.design.confounders, counted))(counted.cells, level)
+        found = as_headline(present(plan.design.confounders, counted))(counted.cells, level)
     return _with_outcome(found.named("primary.equivalence"), OUTCOMES["events"])
 
 

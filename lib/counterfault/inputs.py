@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from counterfault.places import demo_plan
+from counterfault.places import demo_plan, repository_plan
 from counterfault.plan import Plan, Sources
 from counterfault.sources.secrets import redact
 
@@ -71,7 +71,7 @@ def open_inputs(
 
     Parameters
     ----------
-    plan : a TOML file; the bundled demo organisation's plan where empty.
+    plan : a TOML file; where empty, the bundled demo organisation's, or with ``repo`` the one for git histories.
     deployments, incidents, dependencies, load : paths or addresses that replace the plan's.
     repo : a git repository to read changes and reverts from, instead of tables.
 
@@ -79,7 +79,7 @@ def open_inputs(
     ------
     PlanError : the plan cannot be read or followed.
     """
-    path = Path(plan) if str(plan) else demo_plan()
+    path = Path(plan) if str(plan) else repository_plan() if repo else demo_plan()
     promise = Plan.read(path)
     named = {"deployments": deployments, "incidents": incidents, "dependencies": dependencies, "load": load}
     given = {name: place for name, place in named.items() if place}

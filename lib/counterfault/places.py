@@ -22,6 +22,11 @@ def demo_plan() -> Path:
     return _shared("plans") / "demo.toml"
 
 
+def repository_plan() -> Path:
+    """The plan for git histories; what `--repo` takes when it is given no other."""
+    return _shared("plans") / "repository.toml"
+
+
 def default_plan() -> Path:
     """The default plan, explained line by line."""
     return _shared("plans") / "default.toml"

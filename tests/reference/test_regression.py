@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from pytest import approx
+from scipy.special import ndtr
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand
 from counterfault.estimators import regression
 from counterfault.estimators.cluster_robust import NOT_ABSORBED, SmallSample, WorkingModel, cluster_robust
 from counterfault.estimators.conditional_poisson import fit_conditional_poisson
-from counterfault.estimators.regression import ModifiedPoisson, total_and_direct
+from counterfault.estimators.regression import ModifiedPoisson, as_headline, total_and_direct
 
 # ---------------------------------------------------------------------------------------------------------------
 # Bacteria: 50 children, weeks 0, 2, 4, 6, 11 (MASS::bacteria, Venables & Ripley 2002). One word per child: a for
@@ -197,7 +198,10 @@ def test_cr1_names_its_factor_and_its_degrees_of_freedom():
 
 
 def test_settings_read_as_they_are_written():
-    assert repr(ModifiedPoisson(("size",))) == "ModifiedPoisson(adjust_for=('size',), small_sample=CR2)"
+    assert (
+        repr(ModifiedPoisson(("size",)))
+        == "ModifiedPoisson(adjust_for=('size',), small_sample=CR2, at_least_model=False)"
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -379,6 +383,35 @@ def test_an_interval_too_wide_to_write_down_is_open_and_not_a_crash():
     assert found.estimable
 
 
+def agreeing_services() -> Cells:
+    """Four services that nearly agree by chance: their differences understate how little 40 failures say."""
+    counts = [(100, 6), (200, 6), (100, 6), (200, 6), (100, 6), (200, 6), (100, 7), (200, 6)]
+    rows = [(f"s{row // 2}", "2026Q1", 1 - row % 2, n, events) for row, (n, events) in enumerate(counts)]
+    return Cells(pd.DataFrame(rows, columns=["service", "period", "exposed", "n", "events"]))
+
+
+def test_the_headline_takes_the_interval_of_independent_deployments_where_that_is_wider():
+    # In one stratum the model-based variance of the log ratio is 1/events + 1/events (Poisson, both groups).
+    cells = Cells(agreeing_services().frame, strata=())
+    plain, headline = ModifiedPoisson()(cells), as_headline(())(cells)
+    model = np.sqrt(1 / 25 + 1 / 24)
+    assert plain.standard_error < model / 2
+    assert headline.standard_error == approx(model, rel=1e-9)
+    assert headline.interval.high == approx(headline.value * np.exp(1.959964 * model), rel=1e-6)
+    assert headline.value == plain.value
+    assert headline.p_value == approx(2 * ndtr(-abs(np.log(headline.value)) / model), rel=1e-9)
+    assert headline.method.endswith("; the interval is that of independent deployments, which is wider")
+
+
+def test_the_headline_keeps_the_robust_interval_where_that_is_wider():
+    cells = Cells(formula_table())
+    plain, headline = ModifiedPoisson(("size",))(cells), as_headline(("size",))(cells)
+    narrower = headline if headline.standard_error < plain.standard_error else plain
+    assert narrower is plain or headline.interval == plain.interval
+    assert headline.interval.low <= plain.interval.low
+    assert headline.interval.high >= plain.interval.high
+
+
 def test_a_fit_that_does_not_settle_is_no_estimate(monkeypatch):
     monkeypatch.setattr(regression, "fit_conditional_poisson", partial(fit_conditional_poisson, most_steps=1))
     found = ModifiedPoisson()(Cells(formula_table()))
@@ -428,7 +461,7 @@ def test_total_holds_confounders_fixed_and_direct_mediators_too():
     assert (total.id, direct.id) == ("total.risk_ratio", "direct.risk_ratio")
     assert (total.adjustment, direct.adjustment) == (("load",), ("load", "size"))
     assert total.value == ModifiedPoisson(("load",))(cells, 0.9).value
-    assert direct.interval == ModifiedPoisson(("load", "size"))(cells, 0.9).interval
+    assert direct.interval == as_headline(("load", "size"))(cells, 0.9).interval
     assert direct.caveats[-1] == (
         "Direct: what is left at equal size; it is biased if something unmeasured drives both these and incidents."
     )

@@ -21,7 +21,7 @@ from counterfault.estimators.cluster_robust import Sandwich, SmallSample, cluste
 from counterfault.estimators.conditional_poisson import fit_conditional_poisson
 from counterfault.estimators.regression_problem import EXPOSED, NotComparableError, Problem, comparable, problem_of
 
-__all__ = ["ModifiedPoisson", "SmallSample", "total_and_direct"]
+__all__ = ["HEADLINE", "ModifiedPoisson", "SmallSample", "as_headline", "total_and_direct"]
 
 _FEWEST_CLUSTERS = 4
 _FEWEST_DEGREES = 4.0
@@ -38,6 +38,9 @@ class ModifiedPoisson:
     adjust_for : covariate columns of ``cells.frame``; each level gets its own risk, "missing" included.
     small_sample : correction of the covariance for few clusters. CR2 comes with Satterthwaite degrees of
         freedom; CR0 and CR1 (factor G/(G−1)) with G−1, G being the clusters that enter the fit.
+    at_least_model : whether the interval is widened to that of independent deployments where that is wider. With few
+        failures or clusters the robust error can come out far too small by chance (Angrist & Pischke 2009, Mostly
+        Harmless Econometrics, section 8.2.3, advise the larger of the two); `docs/methods.md` shows what it costs.
 
     Notes
     -----
@@ -61,6 +64,7 @@ class ModifiedPoisson:
 
     adjust_for: tuple[str, ...] = ()
     small_sample: SmallSample = SmallSample.CR2
+    at_least_model: bool = False
 
     def __call__(self, cells: Cells, level: float = 0.95) -> Estimate:
         if not 0 < level < 1:
@@ -83,30 +87,49 @@ class ModifiedPoisson:
         if not fit.converged:
             raise NotComparableError("The fit did not settle: the log-likelihood is too flat to have a maximum.")
         sandwich = cluster_robust(used.working_model(fit.expected), self.small_sample, used.contrast_of_exposure())
-        error = _standard_error(sandwich, cells.cluster)
-        degrees = float(sandwich.degrees_of_freedom[0])
         log_ratio = float(fit.coefficients[EXPOSED])
-        reach = float(stdtrit(degrees, 0.5 + level / 2)) * error
+        degrees = float(sandwich.degrees_of_freedom[0])
+        error, reference = self._error_and_reference(sandwich, cells.cluster, level)
+        reach = float(stdtrit(reference, 0.5 + level / 2)) * error
         return Estimate(
             estimand=Estimand.RISK_RATIO,
             value=exp(log_ratio),
             interval=Interval(_exp(log_ratio - reach), _exp(log_ratio + reach), level),
-            method=self._method(cells, degrees),
+            method=self._method(cells, degrees, robust=reference == degrees),
             support={**used.support(), "clusters": _clusters_in(cells)},
-            p_value=2 * float(stdtr(degrees, -abs(log_ratio / error))),
+            p_value=2 * float(stdtr(reference, -abs(log_ratio / error))),
             standard_error=error,
             caveats=(*_few_clusters(used, cells.cluster), *_few_degrees(degrees), *used.notes),
         )
 
-    def _method(self, cells: Cells, degrees: float | None = None) -> str:
+    def _error_and_reference(self, sandwich: Sandwich, cluster: str, level: float) -> tuple[float, float]:
+        """The standard error, and the degrees of freedom of the t distribution its interval comes from."""
+        robust, degrees = _standard_error(sandwich, cluster), float(sandwich.degrees_of_freedom[0])
+        model = sqrt(float(sandwich.model_covariance[0, 0]))
+        of_model = float(stdtrit(inf, 0.5 + level / 2)) * model
+        if self.at_least_model and of_model > float(stdtrit(degrees, 0.5 + level / 2)) * robust:
+            return model, inf
+        return robust, degrees
+
+    def _method(self, cells: Cells, degrees: float | None = None, *, robust: bool = True) -> str:
         strata = " × ".join(cells.strata)
         effects = f", {strata} effects conditioned out" if strata else ""
         kind = "Satterthwaite " if self.small_sample is SmallSample.CR2 else ""
         reference = "" if degrees is None else f", t with {degrees:.1f} {kind}degrees of freedom"
+        if not robust:
+            reference += "; the interval is that of independent deployments, which is wider"
         return (
             f"modified Poisson regression (Zou 2004){effects}; "
             f"{self.small_sample.value} standard error by {cells.cluster}{reference}"
         )
+
+
+HEADLINE = ModifiedPoisson(at_least_model=True)  # as the verdict reads it
+
+
+def as_headline(adjust_for: tuple[str, ...]) -> ModifiedPoisson:
+    """The regression with the settings of the headline, so that every check speaks of the same interval."""
+    return replace(HEADLINE, adjust_for=adjust_for)
 
 
 def total_and_direct(
@@ -115,7 +138,7 @@ def total_and_direct(
     confounders: tuple[str, ...],
     mediators: tuple[str, ...],
     level: float = 0.95,
-    small_sample: SmallSample = SmallSample.CR2,
+    settings: ModifiedPoisson = HEADLINE,
 ) -> tuple[Estimate, Estimate]:
     """The whole association, and the part of it that does not travel through the mediators.
 
@@ -126,7 +149,8 @@ def total_and_direct(
     ----------
     confounders : columns that come before exposure (tenure, load): held fixed in both.
     mediators : columns that exposure may change on the way (size, review, tests): held fixed in the second only.
-    level, small_sample : as in :class:`ModifiedPoisson`.
+    level : of both intervals.
+    settings : of both regressions, but for what they adjust for.
 
     Returns
     -------
@@ -142,8 +166,8 @@ def total_and_direct(
             f"{', '.join(map(repr, both))} is named as confounder and as mediator. A column that exposure "
             "changes is a mediator; name it there only."
         )
-    total = ModifiedPoisson(confounders, small_sample)(cells, level)
-    direct = ModifiedPoisson((*confounders, *mediators), small_sample)(cells, level)
+    total = replace(settings, adjust_for=confounders)(cells, level)
+    direct = replace(settings, adjust_for=(*confounders, *mediators))(cells, level)
     return (
         total.named("total.risk_ratio"),
         direct.named("direct.risk_ratio", caveats=(*direct.caveats, _what_direct_means(mediators))),

@@ -11,9 +11,10 @@ from counterfault.counting import Counted
 def labels_by_period(counted: Counted, unit: str = "month") -> pd.DataFrame:
     """``period``, ``ai``, ``human``, ``unknown``: deployments the plan does not leave out, per month or quarter."""
     labels = _with_period(counted, unit)
-    wide = labels.pivot_table(index="period", columns="assistance", values="n", aggfunc="sum", fill_value=0)
-    wide = wide.reindex(columns=["ai", "human", "unknown"], fill_value=0)
-    return wide.rename_axis(None, axis="columns").reset_index()
+    counts = {
+        name: labels[labels["assistance"] == name].groupby("period")["n"].sum() for name in ("ai", "human", "unknown")
+    }
+    return pd.DataFrame(counts).fillna(0).astype("int64").rename_axis("period").reset_index()
 
 
 def labels_by_service(counted: Counted, unit: str = "quarter") -> pd.DataFrame:

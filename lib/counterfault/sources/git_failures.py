@@ -145,7 +145,7 @@ class _Index:
             positions, way = self._resolve(claim, before)
             found |= positions
             ways.append(way)
-        best = min(ways, key=_BEST_FIRST.index, default="unresolved")
+        best: Resolution = min(ways, key=_BEST_FIRST.index, default="unresolved")
         return tuple(self._changes[one] for one in sorted(found)), best
 
     def _resolve(self, claim: Undoing, before: int) -> tuple[set[int], Resolution]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from counterfault.plan import Sources
+from counterfault.places import from_here
+from counterfault.plan import Plan, Sources
+from counterfault.sources import RawTables, read
 from counterfault.sources.git import GitSource
 from counterfault.sources.raw import NOTES_KEY
 from counterfault.sources.salt import installation_salt
@@ -35,6 +38,19 @@ def import_repository(repository: str, folder: Path, progress: Progress | None =
     _write(found.deployments, deployments, found.notes)
     _write(found.incidents, incidents, ())
     return Sources(deployments=str(deployments), incidents=str(incidents))
+
+
+def read_repository(repository: str, plan: Plan, progress: Progress | None = None) -> RawTables:
+    """A repository's changes and reverts as raw tables, without writing a file.
+
+    Raises
+    ------
+    SourceError : as for :func:`import_repository`.
+    """
+    found = GitSource(Path(repository), installation_salt()).read(progress)
+    raw = read(found.deployments, found.incidents, plan=plan, notes=found.notes)
+    source = f"the git repository {from_here(repository)}"
+    return replace(raw, tables={name: replace(table, source=source) for name, table in raw.tables.items()})
 
 
 def _write(frame: pd.DataFrame, path: Path, notes: tuple[str, ...]) -> None:
