@@ -15,16 +15,20 @@ from counterfault.plan import Plan
 
 Estimates = Mapping[str, Estimate]
 
-NOTEBOOK_OF = {  # where each family of estimates is shown and discussed
-    "crude": "30_association",
-    "stratified": "30_association",
-    "total": "30_association",
-    "direct": "30_association",
-    "adoption": "20_adoption",
-    "placebo": "90_verdict",
-    "negative_control": "90_verdict",
-    "primary": "90_verdict",
-}
+FIRST_SHOWN_IN = (  # beginnings of ids, the more special first, and the notebook that discusses them
+    ("total.risk_ratio.", "90_verdict"),
+    ("crude.", "30_association"),
+    ("stratified.", "30_association"),
+    ("total.", "30_association"),
+    ("direct.", "30_association"),
+    ("adoption.", "20_adoption"),
+    ("", "90_verdict"),
+)
+
+
+def notebook_of(id: str) -> str:
+    """The notebook in which an estimate is shown first."""
+    return next(notebook for beginning, notebook in FIRST_SHOWN_IN if id.startswith(beginning))
 
 
 def estimate_effects(counted: Counted, plan: Plan) -> Estimates:

@@ -7,8 +7,9 @@ from importlib import resources
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from counterfault.checks.check import Check
 from counterfault.estimate import Estimate
-from counterfault.estimating import NOTEBOOK_OF
+from counterfault.estimating import notebook_of
 from counterfault.plan import Plan
 from counterfault.verdict import Attributable, Verdict
 
@@ -32,13 +33,14 @@ def record(analysis: Analysis, provenance: dict[str, Any] | None = None) -> dict
         "plan": plan_record(analysis.plan),
         "data": data_record(analysis),
         "estimates": [estimate_record(item) for item in analysis.all_estimates()],
-        "checks": [check.row() for check in analysis.checks],
+        "checks": [check_record(check) for check in analysis.checks],
         "verdict": verdict_record(analysis.verdict, analysis.plan),
         "provenance": provenance or {},
     }
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
+    """What was promised, as far as a reader needs it beside the answer; the digest stands for the rest."""
     return {
         "title": plan.title,
         "question": plan.question,
@@ -55,8 +57,9 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 
 
 def data_record(analysis: Analysis) -> dict[str, Any]:
+    """From rows read to rows used, the links of every rule, and what these tables cannot show."""
     counted, linked = analysis.counted, analysis.linked
-    used = {"deployments": int(counted.cells.frame["n"].sum())}
+    used = {"deployments": int(counted.cells.frame["n"].sum()), "incidents": linked.incidents}
     return {
         "tables": {
             account.table: {
@@ -100,7 +103,7 @@ def estimate_record(item: Estimate) -> dict[str, Any]:
     return {
         "id": item.id,
         "label": item.label,
-        "notebook": NOTEBOOK_OF.get(item.id.partition(".")[0], "90_verdict"),
+        "notebook": notebook_of(item.id),
         "design": item.design,
         "outcome": item.outcome,
         "estimand": item.estimand.label,
@@ -117,7 +120,14 @@ def estimate_record(item: Estimate) -> dict[str, Any]:
     }
 
 
+def check_record(check: Check) -> dict[str, Any]:
+    """One check in plain values."""
+    row = check.row()
+    return {**row, "value": _number(check.value)}
+
+
 def verdict_record(verdict: Verdict, plan: Plan) -> dict[str, Any]:
+    """The answer and what belongs beside it."""
     return {
         "question": plan.question,
         "call": verdict.call.code,
@@ -143,7 +153,12 @@ def _number(value: float | None) -> float | None:
 
 
 def to_json(plain: dict[str, Any]) -> str:
-    """The record as text: same record, same bytes."""
+    """The record as text: same record, same bytes.
+
+    Raises
+    ------
+    ValueError : a number is not finite; JSON has no word for it, and readers differ in what they make of one.
+    """
     return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
 
 

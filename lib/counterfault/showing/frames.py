@@ -20,7 +20,7 @@ def labels_by_period(counted: Counted, unit: str = "month") -> pd.DataFrame:
 def labels_by_service(counted: Counted, unit: str = "quarter") -> pd.DataFrame:
     """``service``, ``period``, ``assistance``, ``n``, as the growth estimates take them."""
     labels = _with_period(counted, unit)
-    return labels.groupby(["service", "period", "assistance"], as_index=False)["n"].sum()
+    return labels.groupby(["service", "period", "assistance"])["n"].sum().reset_index()
 
 
 def periods_in(counted: Counted, unit: str = "quarter") -> tuple[str, ...]:
