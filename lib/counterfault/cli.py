@@ -261,6 +261,22 @@ def plan_check(path: Path) -> None:
     click.echo(f"{path}: {promise.title}; digest {promise.digest}")
 
 
+@cli.command()
+@click.argument("repository")
+@click.argument("commits", nargs=-1)
+def label(repository: str, commits: tuple[str, ...]) -> None:
+    """Show which rule labelled COMMITS of a git REPOSITORY, and why (the ten newest changes where none is named)."""
+    from counterfault.sources.repository import labels_of
+
+    for sha, found in labels_of(repository, commits):
+        how = ", ".join(filter(None, (found.tool, found.tier, found.mode)))
+        click.echo(f"{sha[:12]}  {found.label}" + (f" ({how})" if how else ""))
+        for evidence in found.evidence:
+            click.echo(f"    {evidence.rule}: {evidence.line}")
+        if not found.evidence:
+            click.echo("    no rule fits")
+
+
 @cli.group("import")
 def import_() -> None:
     """Turn an outside source into contract tables."""
