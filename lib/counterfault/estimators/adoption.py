@@ -6,7 +6,7 @@ from math import exp, isfinite, log, sqrt
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 
@@ -46,7 +46,7 @@ def _growth(labels: pd.DataFrame, base: str, last: str, level: float, *, per_dep
     value = _log_ratio(whole, per_deployment)
     error, degrees = _jackknife(table, per_deployment)
     known = isfinite(error) and error > EXACT
-    half = float(student.ppf(0.5 + level / 2, degrees)) * error if known else float("inf")
+    half = float(stdtrit(degrees, 0.5 + level / 2)) * error if known else float("inf")
     return Estimate(
         estimand=Estimand.RATE_RATIO,
         value=exp(value),

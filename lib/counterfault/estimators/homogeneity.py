@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf, nan
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from counterfault.cells import Cells, TwoByTwo
 from counterfault.estimators import score
@@ -72,7 +72,7 @@ def homogeneity(cells: Cells) -> Homogeneity:
     variance = 1 / (1 / fitted).sum(axis=1)
     statistic = float((excess**2 / variance).sum() - excess.sum() ** 2 / variance.sum())
     df = len(tables) - 1
-    return Homogeneity(statistic, df, float(chi2.sf(statistic, df)), len(tables), _sparse(fitted))
+    return Homogeneity(statistic, df, float(chdtrc(df, max(statistic, 0.0))), len(tables), _sparse(fitted))
 
 
 def _varies(table: TwoByTwo) -> bool:
