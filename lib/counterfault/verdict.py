@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from html import escape
-from math import ceil, exp, isfinite, log
-from statistics import NormalDist
+from math import isfinite
 
 from counterfault.checks.check import Check, Status
 from counterfault.estimate import Estimate, Interval
+from counterfault.estimators.detectable import events_to_detect, events_to_separate, minimum_detectable_effect
 from counterfault.plan import Plan
-
-POWER = 0.8  # the minimum detectable effect is the ratio this design would have told from 1 in four studies of five
 
 
 class Call(Enum):
@@ -139,25 +137,13 @@ def grade(checks: Sequence[Check]) -> str:
     return "D"
 
 
-def minimum_detectable_effect(primary: Estimate) -> float | None:
-    """The ratio above 1 that a design with this standard error tells from 1 in :data:`POWER` of studies.
-
-    exp((z₁₋α/₂ + z_power)·se), Bloom (1995), Evaluation Review 19:547. None where there is no standard error.
-    """
-    if not isfinite(primary.standard_error):
-        return None
-    return exp(_multiplier(primary.interval.level) * primary.standard_error)
-
-
-def _multiplier(level: float) -> float:
-    normal = NormalDist()
-    return normal.inv_cdf(0.5 + level / 2) + normal.inv_cdf(POWER)
-
-
 def attributable(primary: Estimate) -> Attributable | None:
-    """Exposed failures × (1 − 1/ratio), at the estimate and its limits (Miettinen 1974, Am. J. Epidemiol. 99:325)."""
+    """Exposed failures × (1 − 1/ratio), at the estimate and its limits (Miettinen 1974, Am. J. Epidemiol. 99:325).
+
+    None without a ratio above 0: where no AI-assisted change failed, nothing says how many would have.
+    """
     exposed = primary.support.get("exposed_events")
-    if not primary.estimable or exposed is None:
+    if not primary.value > 0 or exposed is None:
         return None
     low, high = primary.interval.low, primary.interval.high
     return Attributable(
@@ -186,8 +172,8 @@ def _sentence(call: Call, primary: Estimate, failed: Sequence[Check], plan: Plan
         f"smallest ratio worth acting on.",
         Call.MORE_SIZE_UNSETTLED: f"AI assistance is associated with more failed deployments: {size}, above 1 but not "
         f"all above {d:g}, the smallest ratio worth acting on.",
-        Call.NO_MATERIAL_DIFFERENCE: f"AI assistance is associated with no difference worth acting on: {size}; a ratio "
-        f"beyond {d:g} either way is excluded.",
+        Call.NO_MATERIAL_DIFFERENCE: f"AI assistance is associated with no difference worth acting on: {size}; at the "
+        f"{plan.decision.equivalence_level:.0%} set for this claim, a ratio beyond {d:g} either way is excluded.",
         Call.FEWER_SIZE_UNSETTLED: f"AI assistance is associated with fewer failed deployments: {size}, below 1 but "
         f"not all below 1/{d:g}, the mirror image of the smallest ratio worth acting on.",
         Call.FEWER: f"AI assistance is associated with fewer failed deployments: {size}, all of it below 1/{d:g}, the "
@@ -227,10 +213,13 @@ def _needed(primary: Estimate, failed: Sequence[Check], plan: Plan) -> str:
     if detectable is None:
         return f"Needed: at least {plan.gates.min_events} failures spread over both kinds of change."
     d, events = plan.decision.worth_acting_on, primary.support["events"]
-    wanted = (_multiplier(primary.interval.level) / log(d)) ** 2 * primary.standard_error**2 * events
+    able = f"With {events} informative failures this design tells a ratio of {_number(detectable)} or more from 1"
+    same_mix = "at the same mix of services and changes."
+    if detectable > d:
+        return f"{able}; for {d:g} it would take about {events_to_detect(primary, d):,} {same_mix}"
     return (
-        f"With {events} informative failures this design tells a ratio of {_number(detectable)} or more from 1; for "
-        f"{d:g} it would take about {ceil(wanted / 10) * 10:,} at the same mix of services and changes."
+        f"{able}, but its interval holds both 1 and a ratio worth acting on; for one too short to hold both it would "
+        f"take about {events_to_separate(primary, d):,} {same_mix}"
     )
 
 

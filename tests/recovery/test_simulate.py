@@ -10,6 +10,9 @@ from graphlib import TopologicalSorter
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from counterfault.simulate import (
     WORLDS,
     Adoption,
@@ -22,8 +25,6 @@ from counterfault.simulate import (
     World,
     simulate,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 LARGE = 240_000  # deployments; some 4,000 failures, so a ratio is known to about 4 %
 SEED = 7

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from counterfault import contracts
 from counterfault.simulate import DEMO_SEED, WORLDS, Simulated, simulate, write
 from counterfault.simulate.__main__ import main

@@ -11,17 +11,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
 import ibis
 import pandas as pd
 
 from counterfault.checking.casting import joined, typed
 from counterfault.checking.filters import LEFT_OUT, left_out
-from counterfault.checking.naming import named_columns, require_columns, require_zones
-from counterfault.checking.rules import BROKEN, VALUE, column_rules, judge_recorded_causes, table_rules
+from counterfault.checking.naming import named_columns, require_columns
+from counterfault.checking.rules import (
+    BROKEN,
+    VALUE,
+    Rule,
+    cause_notes,
+    column_rules,
+    judge_recorded_causes,
+    table_rules,
+)
 from counterfault.checking.settling import Account, kept, settle
+from counterfault.checking.zones import require_zones
 from counterfault.contracts import TABLES
 from counterfault.plan import Mapping, Plan
 from counterfault.sources import RawTables
+from counterfault.sources.errors import SourceError
+from counterfault.sources.local import first_line
 from counterfault.sources.raw import FILE, LINE, Raw
 
 __all__ = ["Account", "Checked", "check"]
@@ -64,39 +76,49 @@ def check(raw: RawTables, plan: Plan, *, now: datetime | None = None) -> Checked
     ------
     ContractError : a table that cannot be used at all: a missing column, times without a zone, repeated ids, no
         deployments, or more broken rows than the plan allows.
+    SourceError : a file turns out to be damaged when its rows are asked for.
+    PlanError : the plan names a time zone that does not exist.
     """
     now = now or datetime.now(UTC)
     judged = {name: _judge(raw.engine, table, plan, now) for name, table in raw.tables.items()}
     judged = judge_recorded_causes(judged)
     parts = [settle(raw.engine, raw.tables[name], table, plan) for name, table in judged.items()]
+    tables = {part.account.table: part.table for part in parts}
     quarantine = pd.concat([part.quarantine for part in parts], ignore_index=True)
-    accounts = tuple(part.account for part in parts)
-    notes = raw.notes + tuple(note for part in parts for note in part.notes)
-    return Checked({part.account.table: part.table for part in parts}, accounts, quarantine, raw.engine, notes)
+    notes = (*raw.notes, *(note for part in parts for note in part.notes), *cause_notes(tables))
+    return Checked(tables, tuple(part.account for part in parts), quarantine, raw.engine, notes)
 
 
 def _judge(engine: Any, raw: Raw, plan: Plan, now: datetime) -> Any:
     """The raw table in contract columns, with the rules each row breaks and the values that break them."""
+    try:
+        judged = kept(engine, f"judged_{raw.name}", _judged(raw, plan, now))
+        return judged.mutate(**{name: judged[name].nullif("") for name in (BROKEN, VALUE)})
+    except duckdb.Error as error:
+        if raw.digest is None or raw.unit == "line":
+            raise
+        # Parquet is read in place: damage in the middle of a file shows only when the rows there are asked for.
+        raise SourceError(f"{raw.name}: {raw.source} cannot be read to its end ({first_line(error)})") from error
+
+
+def _judged(raw: Raw, plan: Plan, now: datetime) -> Any:
     contract = TABLES[raw.name]
     mapping: Mapping = getattr(plan.mapping, raw.name)
     named = named_columns(raw, contract, mapping)
     require_columns(raw, contract, named)
     require_zones(raw, contract, named, mapping)
-    columns: dict[str, Any] = {}
-    broken: list[tuple[str, Any, Any]] = []
+    columns = {name: typed(source, contract[name], mapping.timezone) for name, source in named.items()}
+    rules: list[Rule] = []
     for name, source in named.items():
-        value = typed(source, contract[name], mapping)
-        columns[name] = value
-        broken += column_rules(contract, contract[name], source, value, named, now)
-    broken += table_rules(contract, columns)
-    table = raw.table.select(
+        rules += column_rules(contract, contract[name], source, columns[name], named, mapping, now)
+    rules += table_rules(contract, columns)
+    return raw.table.select(
         **columns,
         **{
             LEFT_OUT: left_out(raw, mapping),
             FILE: raw.table[FILE] if FILE in raw.table.columns else ibis.literal(raw.source),
             LINE: raw.table[LINE] if LINE in raw.table.columns else ibis.null("int64"),
-            BROKEN: joined([(ibis.literal(rule), condition) for rule, condition, _ in broken]),
-            VALUE: joined([(value, condition) for _, condition, value in broken]),
+            BROKEN: joined([(ibis.literal(rule), condition) for rule, condition, _ in rules]),
+            VALUE: joined([(value, condition) for _, condition, value in rules]),
         },
     )
-    return kept(engine, f"judged_{raw.name}", table)

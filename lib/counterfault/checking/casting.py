@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from functools import reduce
 from typing import Any
@@ -9,33 +10,61 @@ from typing import Any
 import ibis
 
 from counterfault.contracts import Column, Kind
-from counterfault.plan import Mapping
 
 TIME = "timestamp('UTC')"
-ZONE = r"\d(Z|z|[ ]?UTC|[ ]?[+-]\d{2}(:?\d{2})?)$"
+# After a time of day only: the "-01" of a date is no zone.
+ZONE = r"\d:\d{2}(?::\d{2}(?:\.\d+)?)?\s?(Z|UTC|GMT|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)$"
 YES, NO = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
+# How pandas, R and SQL write "no value". Only where none of them could be a value: a team may be called NA.
+MISSING = r"(?i)^(na|n/a|nan|nat|none|null|<na>)$"
+LARGEST_WHOLE = 2**53  # beyond it not every whole number is a float
+
+# Every function here names its argument as rarely as it can: expressions are written out, those of sixty rules in one
+# statement, and a value named twice in five nested functions is compiled thirty-two times. So "" stands for "no value"
+# until the end, because "null if empty" names what it looks at twice.
 
 
-def typed(source: Any, column: Column, mapping: Mapping) -> Any:
-    values = mapping.values.get(column.name)
+def typed(source: Any, column: Column, timezone: str | None) -> Any:
+    """The values as the column's kind, null where they are not of it."""
+    text = given_text(source, column)
     if column.kind is Kind.TIME:
-        return _time(source, mapping.timezone)
-    if column.kind is Kind.TEXT:
-        text = text_of(source)
-        if values:
-            text = text.cases(*values.items(), else_=text)
-        return _assistance(text) if column.name == "assistance" else text
+        return _time(source, text, timezone)
     if column.kind is Kind.YES_NO:
-        return source if source.type().is_boolean() else _yes_no(text_of(source))
-    wanted = "float64" if column.kind is Kind.NUMBER else "int64"
-    if column.kind is Kind.WHOLE:
-        number = source.try_cast("float64") if source.type().is_string() else source.cast("float64")
-        return ibis.ifelse(number == number.floor(), number, ibis.null()).cast(wanted)
-    return source.try_cast(wanted) if source.type().is_string() else source.cast(wanted)
+        return source if source.type().is_boolean() else _yes_no(text)
+    if column.kind is Kind.TEXT:
+        return _assistance(text) if column.name == "assistance" else text.nullif("")
+    number = source.cast("float64") if source.type().is_numeric() else text.try_cast("float64")
+    if column.kind is Kind.NUMBER:
+        return ibis.ifelse(number.abs() <= sys.float_info.max, number, ibis.null("float64"))
+    # Not "equal to its floor": that is an integer to some engines, and fails for numbers too large to be one.
+    whole = (number % 1 == 0) & (number.abs() <= LARGEST_WHOLE)
+    return ibis.ifelse(whole, number, ibis.null("float64")).cast("int64")
+
+
+def given_text(source: Any, column: Column) -> Any:
+    """The values as text; "" or null where there is none, or where a column that is not text says so in words."""
+    text = _text(source)
+    if column.kind is Kind.TEXT or not source.type().is_string():
+        return text
+    return text.re_replace(MISSING, "")
 
 
 def text_of(source: Any) -> Any:
-    return source.cast("string").strip().nullif("")
+    """The values as text without space around it, null where there is none."""
+    return _text(source).nullif("")
+
+
+def _text(source: Any) -> Any:
+    text = source.cast("string")
+    if source.type().is_floating():
+        # Identifiers arrive as 12.0 where a frame had a row without one, and NaN is how it says so.
+        return text.re_replace(r"\.0$|(?i)^nan$", "")
+    return text.strip()
+
+
+def is_given(text: Any) -> Any:
+    """Whether there is a value, for text that may be null."""
+    return text.length().fill_null(0) > 0
 
 
 def _yes_no(text: Any) -> Any:
@@ -45,20 +74,30 @@ def _yes_no(text: Any) -> Any:
 
 def _assistance(text: Any) -> Any:
     """Booleans are accepted as labels; no value means unknown, never human."""
-    low = text.lower()
-    told = ibis.cases((low.isin(("true", "t")), "ai"), (low.isin(("false", "f")), "human"), else_=low)
-    return told.fill_null("unknown")
+    names = {"true": "ai", "t": "ai", "false": "human", "f": "human", "": "unknown"}
+    low = text.lower().fill_null("")
+    return low.cases(*names.items(), else_=low)
 
 
-def _time(source: Any, timezone: str | None) -> Any:
+def _time(source: Any, text: Any, timezone: str | None) -> Any:
     dtype = source.type()
     if dtype.is_timestamp() and dtype.timezone is not None:
         return source.cast(TIME)
-    if dtype.is_string():
-        text = source.strip().nullif("")
-        aware = ibis.ifelse(text.re_search(ZONE), text, ibis.null("string")).try_cast(TIME)
-        return aware if timezone is None else aware.fill_null(_in_zone(text.try_cast("timestamp"), timezone))
-    return _in_zone(source.cast("timestamp"), timezone or "UTC")
+    if dtype.is_timestamp() or dtype.is_date():
+        return _in_zone(source.cast("timestamp"), timezone or "UTC")
+    aware = moment(text).re_extract(f"^.*{ZONE}", 0).try_cast(TIME)
+    return aware if timezone is None else aware.fill_null(_in_zone(without_zone(text), timezone))
+
+
+def without_zone(text: Any) -> Any:
+    """The times that have none, null for others."""
+    return moment(text).re_replace(f"^.*{ZONE}", "").try_cast("timestamp")
+
+
+def moment(text: Any) -> Any:
+    """Times written in the ways of ISO 8601 that engines do not read: small letters, no seconds, a space before ±."""
+    with_seconds = text.upper().re_replace(r"([T ]\d{1,2}:\d{2})(\s?(?:Z|UTC|GMT|[+-][\d:]+)?)$", r"\1:00\2")
+    return with_seconds.re_replace(r"(:\d{2}(?:\.\d+)?) ([+-])", r"\1\2")
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), TIME))  # type: ignore[untyped-decorator]
@@ -70,9 +109,7 @@ def _in_zone(naive: Any, timezone: str) -> Any:
 
 
 def joined(parts: list[tuple[Any, Any]], separator: str = "; ") -> Any:
-    """The texts whose condition holds, joined; null where none does."""
-    if not parts:
-        return ibis.null("string")
-    texts = [ibis.ifelse(condition.fill_null(False), text + separator, "") for text, condition in parts]
-    whole = reduce(lambda left, right: left + right, texts)
-    return whole.substr(0, whole.length() - len(separator)).nullif("")
+    """The texts whose condition holds, joined; "" where none does."""
+    # The separator leads, so that the first one can be cut off without naming the whole twice.
+    texts = [ibis.ifelse(condition.fill_null(False), separator + text, "") for text, condition in parts]
+    return reduce(lambda left, right: left + right, texts, ibis.literal("")).substr(len(separator))

@@ -18,11 +18,20 @@ from counterfault.challenges.negative_controls import IncidentsOfOtherCause
 from counterfault.challenges.placebo import BeforeTheDeployment
 from counterfault.checks.alike import balance, direction, negative_control, placebo
 from counterfault.checks.check import Check, Facts, Status
-from counterfault.checks.enough import enough_clusters, enough_events, enough_strata, label_coverage, overlap
+from counterfault.checks.enough import (
+    enough_clusters,
+    enough_events,
+    enough_strata,
+    label_coverage,
+    overlap,
+    precision,
+    small_sample,
+)
 from counterfault.checks.robust import link_rules_agree, linked_by_record, no_service_carries_it, unknown_as_either
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates, present
+from counterfault.estimators.regression import ModifiedPoisson
 from counterfault.linking import Linked
 from counterfault.plan import Plan
 
@@ -42,6 +51,8 @@ CHECKS: tuple[Callable[[Facts], Check], ...] = (
     link_rules_agree,
     no_service_carries_it,
     unknown_as_either,
+    precision,
+    small_sample,
 )
 
 
@@ -53,6 +64,7 @@ class Challenged:
     estimates: tuple[Estimate, ...]
 
     def tidy(self) -> pd.DataFrame:
+        """One row per check."""
         return pd.DataFrame([check.row() for check in self.checks])
 
     def _repr_html_(self) -> str:
@@ -82,6 +94,7 @@ def challenge(linked: Linked, counted: Counted, estimates: Estimates, plan: Plan
         control=IncidentsOfOtherCause(adjust_for)(counted, level),
         by_rule=EachRuleAlone(adjust_for)(counted, level),
         without_one=LeaveOneOut()(counted.cells, level),
+        clustered=ModifiedPoisson(adjust_for)(counted.cells, level),
     )
     shown = tuple(item for item in (facts.placebo, facts.control, *facts.by_rule) if item is not None)
     return Challenged(tuple(check(facts) for check in CHECKS), shown)

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import inf, log, sqrt
+
+import pandas as pd
 
 from counterfault.checks.check import Check, Facts, in_words, not_assessed, passed
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
 from counterfault.estimating import present
+from counterfault.plan import PRIMARY
 
 PLACEBO_ZONE = (0.8, 1.25)  # an interval that should hold 1 must at least reach into this zone, as in OHDSI's SCCS
 
+# An interval from 0.07 to 14 reaches into every zone there is: it would pass whatever the bias. A null outcome is heard
+# only where the upper limit is at most ten times the lower one. At that width an interval round 1 runs from 0.32 to
+# 3.2, so a bias that makes the risk four times or a quarter of what it is is still seen; beyond it the check says so.
+WIDEST_NULL_INTERVAL = 10.0
+
 
 def balance(facts: Facts) -> Check:
-    """Gate only where the primary estimate does not itself adjust for these confounders."""
+    """Are measured confounders alike? A gate only where the primary estimate does not itself adjust for them."""
     names = present(facts.plan.design.confounders, facts.counted)
     adjusted = facts.plan.design.primary == "total.risk_ratio"
     question = "Are measured confounders alike within strata?"
     if not names:
         return not_assessed("balance", question, "no measured confounder to compare", gate=False)
+    if not _comparisons(facts.counted).size:
+        return not_assessed("balance", question, "no stratum holds both kinds of change", gate=False)
     worst, level_name = max((_imbalance(facts.counted, name) for name in names), key=lambda pair: pair[0])
     wanted = facts.plan.gates.max_imbalance
     remedy = "; the primary estimate adjusts for it" if adjusted else ""
@@ -35,12 +45,7 @@ def balance(facts: Facts) -> Check:
 
 def _imbalance(counted: Counted, name: str) -> tuple[float, str]:
     """Largest standardised difference of a covariate's levels, strata weighted as Mantel–Haenszel weighs them."""
-    frame, strata = counted.cells.frame, list(counted.cells.strata)
-    arms = frame.groupby([*strata, "exposed"])["n"].sum().unstack(fill_value=0).reindex(columns=[0, 1], fill_value=0)
-    weight = arms[0] * arms[1] / (arms[0] + arms[1])
-    weight = weight[weight > 0] / weight.sum()
-    if weight.empty:
-        return float("inf"), name
+    frame, strata, weight = counted.cells.frame, list(counted.cells.strata), _comparisons(counted)
     by_level = frame.groupby([*strata, "exposed", name])["n"].sum().unstack(fill_value=0)
     share = by_level.div(by_level.sum(axis=1), axis=0)
     found = []
@@ -52,7 +57,16 @@ def _imbalance(counted: Counted, name: str) -> tuple[float, str]:
     return max(found)
 
 
+def _comparisons(counted: Counted) -> pd.Series[float]:
+    """Mantel–Haenszel weights, summing to 1, of the strata that hold both kinds of change."""
+    arms = counted.cells.tables()
+    exposed, other = arms["exposed_total"], arms["unexposed_total"]
+    weight = (exposed * other / (exposed + other)).loc[lambda each: each > 0]
+    return weight / weight.sum()
+
+
 def placebo(facts: Facts) -> Check:
+    """Incidents before the deployment cannot be its doing; a ratio away from 1 speaks of bias."""
     return _null_check(
         facts.placebo,
         "placebo_in_time",
@@ -62,6 +76,7 @@ def placebo(facts: Facts) -> Check:
 
 
 def negative_control(facts: Facts) -> Check:
+    """Incidents with another known cause cannot be AI's doing either."""
     question = "Are incidents of other known causes unrelated to AI?"
     if facts.control is None:
         return not_assessed("negative_control", question, "no column cause", gate=True)
@@ -70,8 +85,13 @@ def negative_control(facts: Facts) -> Check:
 
 def _null_check(found: Estimate, id: str, question: str, what: str) -> Check:
     low, high = PLACEBO_ZONE
+    if not found.support["events"]:
+        return not_assessed(id, question, f"no {what}", gate=True)
     if not found.estimable:
-        return not_assessed(id, question, f"{what}: {found.caveats[0].rstrip('.').lower()}", gate=True)
+        return not_assessed(id, question, f"{what}: {found.caveats[0].rstrip('.')}", gate=True)
+    if _too_wide(found):
+        reason = f"{what}: the interval {in_words(found)} is too wide to show a bias"
+        return not_assessed(id, question, reason, gate=True)
     meets = found.interval.low <= high and found.interval.high >= low
     return Check(
         id=id,
@@ -84,13 +104,18 @@ def _null_check(found: Estimate, id: str, question: str, what: str) -> Check:
     )
 
 
+def _too_wide(found: Estimate) -> bool:
+    low, high = found.interval.low, found.interval.high
+    return (high / low if low > 0 else inf) > WIDEST_NULL_INTERVAL
+
+
 def direction(facts: Facts) -> Check:
+    """Two estimators of the same contrast must not contradict one another."""
     primary = facts.estimates["primary"]
-    others = [facts.estimates[id] for id in ("stratified.risk_ratio", "total.risk_ratio")]
-    other = next(item for item in others if item.method != primary.method)
+    other = facts.estimates[next(id for id in PRIMARY if id != facts.plan.design.primary)]
     question = "Do the within-service estimates agree in direction?"
-    if not (primary.estimable and other.estimable):
-        return not_assessed("direction", question, "one of the two is not estimable", gate=True)
+    if not (primary.value > 0 and other.value > 0):
+        return not_assessed("direction", question, "one of the two is not estimable or zero", gate=True)
     agree = log(primary.value) * log(other.value) >= 0 or (1.0 in primary.interval and 1.0 in other.interval)
     return Check(
         id="direction",

@@ -34,6 +34,7 @@ class Check:
     gate: bool = False
 
     def row(self) -> dict[str, object]:
+        """One mapping, as ``results.json`` and the tables have it."""
         return {
             "id": self.id,
             "question": self.question,
@@ -47,7 +48,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the checks look at."""
+    """What the checks look at.
+
+    Attributes
+    ----------
+    linked, counted, estimates, plan : what the earlier steps returned.
+    placebo, control, by_rule, without_one : the estimates of the challenges.
+    clustered : the total association with its interval from the variation between clusters alone.
+    """
 
     linked: Linked
     counted: Counted
@@ -57,20 +65,25 @@ class Facts:
     control: Estimate | None
     by_rule: tuple[Estimate, ...]
     without_one: tuple[Estimate, ...]
+    clustered: Estimate
 
 
 def passed(holds: bool) -> Status:
+    """The status of a check that could be made."""
     return Status.PASS if holds else Status.FAIL
 
 
 def not_assessed(id: str, question: str, reason: str, *, gate: bool) -> Check:
+    """A check these data cannot make, with the reason; it is neither passed nor failed."""
     return Check(id=id, question=question, status=Status.NOT_ASSESSED, sentence=f"not assessed: {reason}", gate=gate)
 
 
 def in_words(found: Estimate) -> str:
+    """A ratio with its limits."""
     high = f"{found.interval.high:.2f}" if isfinite(found.interval.high) else "∞"
     return f"{found.value:.2f} ({found.interval.low:.2f} to {high})"
 
 
 def strata_name(plan: Plan) -> str:
+    """What a stratum is called, e.g. service × quarter."""
     return " × ".join(plan.design.strata)

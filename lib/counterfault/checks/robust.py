@@ -12,10 +12,13 @@ from counterfault.estimators import stratified
 
 
 def linked_by_record(facts: Facts) -> Check:
+    """A record of the cause is worth more than nearness in time."""
     question = "Are most failures tied by record rather than by time?"
     frame = facts.counted.cells.frame
-    if "recorded_events" not in frame or not frame["events"].sum():
-        return not_assessed("linked_by_record", question, "no incident has a recorded cause", gate=False)
+    if "recorded_events" not in frame:
+        return not_assessed("linked_by_record", question, "no column caused_by", gate=False)
+    if not frame["events"].sum():
+        return not_assessed("linked_by_record", question, "no deployment in the contrast failed", gate=False)
     share = float(min(frame["recorded_events"].sum() / frame["events"].sum(), 1.0))
     return Check(
         id="linked_by_record",
@@ -28,6 +31,7 @@ def linked_by_record(facts: Facts) -> Check:
 
 
 def link_rules_agree(facts: Facts) -> Check:
+    """The headline with links by record alone and by time alone."""
     question = "Does every link rule put the answer on the same side?"
     found = [item for item in facts.by_rule if item.estimable]
     if len(found) < 2:
@@ -45,11 +49,19 @@ def link_rules_agree(facts: Facts) -> Check:
 
 
 def no_service_carries_it(facts: Facts) -> Check:
+    """One service alone must not give the answer its side, nor be all there is to answer from."""
     question = "Does the answer survive leaving out any one service?"
-    whole = facts.estimates["stratified.risk_ratio"]
-    found = [item for item in facts.without_one if item.estimable]
+    whole, found = facts.estimates["stratified.risk_ratio"], facts.without_one
     if not whole.estimable or len(found) < 2:
         return not_assessed("leave_one_out", question, "fewer than two services with failures", gate=False)
+    if silent := [item.label for item in found if not item.estimable]:
+        return Check(
+            id="leave_one_out",
+            question=question,
+            status=Status.FAIL,
+            threshold="same side of 1",
+            sentence=f"{silent[0]} there is no ratio left to estimate",
+        )
     lowest, highest = min(found, key=lambda item: item.value), max(found, key=lambda item: item.value)
     stays = (lowest.value >= 1) if whole.value >= 1 else (highest.value <= 1)
     return Check(
@@ -66,7 +78,7 @@ def no_service_carries_it(facts: Facts) -> Check:
 def unknown_as_either(facts: Facts) -> Check:
     """Worst cases: every unknown change was AI-assisted, or none was."""
     question = "Would the unlabelled changes turn the answer, whichever way they are counted?"
-    labels = facts.counted.by_label
+    labels = facts.counted.by_label[facts.counted.by_label["compared"]]
     unknown = labels[labels["assistance"] == "unknown"]
     if unknown["n"].sum() == 0:
         return Check(

@@ -31,7 +31,8 @@ class Counted:
     cells : the compressed deployments in the contrast.
     outcomes : the columns of :data:`OUTCOMES` these tables could give, so that ``cells`` can be read for each.
     population : from rows accepted to rows analysed: ``step``, ``ai``, ``human``, ``unknown``.
-    by_label : ``service``, ``month``, ``assistance``, ``n``, ``events`` of all deployments the plan does not leave out.
+    by_label : ``service``, ``month``, ``assistance``, ``compared``, ``n``, ``events`` of all deployments the plan does
+        not leave out; ``compared`` ones are in the contrast, or would be if their label were known.
     covariates : of the plan's confounders and mediators, those the tables have.
     not_assessed : (what, why) for everything the plan asks and these tables cannot give.
     """
@@ -68,8 +69,8 @@ def count(linked: Linked, plan: Plan) -> Counted:
 
     Raises
     ------
-    PlanError : the plan asks for a stratum or a cluster these tables have no column for, or for a numeric covariate
-        without bins.
+    PlanError : the plan names no stratum, or one or a cluster that these tables have no column for, a number without
+        bins, or a covariate that cannot be one.
     """
     deployments, not_assessed = with_covariates(linked.checked, plan)
     marked = with_outcomes(deployments, linked, plan)
@@ -89,7 +90,8 @@ def count(linked: Linked, plan: Plan) -> Counted:
 
 
 def _cells(marked: Any, plan: Plan, covariates: Sequence[str], outcomes: Sequence[str]) -> Cells:
-    keys = list(dict.fromkeys((*plan.design.strata, plan.design.cluster, *covariates)))
+    # The service stays a key even where the plan groups by team: leaving out one service at a time needs it.
+    keys = list(dict.fromkeys((*plan.design.strata, plan.design.cluster, "service", *covariates)))
     rows = marked.filter(marked.step == ANALYSED).mutate(exposed=(marked.assistance == "ai").cast("int64"))
     grouped = rows.group_by([*keys, "exposed"]).agg(
         n=rows.count(),

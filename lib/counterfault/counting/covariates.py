@@ -10,38 +10,81 @@ import ibis
 
 from counterfault.checking import Checked
 from counterfault.checking.filters import LEFT_OUT
+from counterfault.contracts import DEPLOYMENTS, Kind
+from counterfault.counting.load import with_peak
 from counterfault.plan import CALENDAR, Plan, PlanError
 
 MISSING = "missing"
 
 
 def with_covariates(checked: Checked, plan: Plan) -> tuple[Any, list[tuple[str, str]]]:
-    deployments = checked.tables["deployments"]
+    """The deployments with their strata and binned covariates, and what the plan names that the tables lack.
+
+    Parameters
+    ----------
+    checked : the tables; ``load`` stands in for a missing column ``at_peak``.
+    plan : strata, cluster, confounders, mediators and bins.
+
+    Returns
+    -------
+    Ibis table with one row per accepted deployment, and (what cannot be assessed, why) pairs.
+
+    Raises
+    ------
+    PlanError : a stratum or cluster without a column, a number without bins, or a covariate that cannot be one.
+    """
+    deployments = _with_load(checked, plan)
     not_assessed = []
+    strata = _strata(deployments, plan)
     derived: dict[str, Any] = {}
     for role, names in (("confounder", plan.design.confounders), ("mediator", plan.design.mediators)):
         for name in names:
-            source, missing = _covariate_source(deployments, checked, name)
+            _require_covariate(name, role)
+            source, missing = _covariate_source(deployments, name)
             if source is None:
-                not_assessed.append((f"adjustment for the {role} {name}", f"no column {missing}"))
-            else:
+                not_assessed.append((f"adjustment for the {role} {name}", missing))
+            elif name not in strata:  # a stratum already holds it fixed
                 derived[name] = _binned(source, name, plan)
     base = deployments.select(
         "deployment_id",
         "deployed_at",
         "assistance",
         LEFT_OUT,
-        **_strata(deployments, plan),
+        **{"month": calendar_label(deployments.deployed_at, "month"), **strata, **derived},
         repair=_is_repair(deployments),
-        month=deployments.deployed_at.strftime("%Y-%m"),
-        **derived,
     )
     if not checked.has("deployments", "is_hotfix") and not checked.has("deployments", "is_rollback"):
         not_assessed.append(("repairs during an open incident", "no column is_hotfix, is_rollback"))
     return base, not_assessed
 
 
+def _with_load(checked: Checked, plan: Plan) -> Any:
+    """Deployments, with ``at_peak`` from the load table where nobody recorded it: a record comes first."""
+    deployments = checked.tables["deployments"]
+    asked = "at_peak" in (*plan.design.confounders, *plan.design.mediators)
+    if not asked or "at_peak" in deployments.columns or "load" not in checked.tables:
+        return deployments
+    return with_peak(deployments, checked.tables["load"])
+
+
+def _require_covariate(name: str, role: str) -> None:
+    """Keys, times and the exposure are no groups in which like could be compared with like."""
+    if name == "assistance":
+        raise PlanError(f"design: 'assistance' is the exposure and cannot be held fixed as a {role}")
+    if name in DEPLOYMENTS.key or (name in DEPLOYMENTS.names and DEPLOYMENTS[name].kind is Kind.TIME):
+        raise PlanError(
+            f"design: {name!r} cannot be a {role}, because nearly every deployment has its own; "
+            f"calendar time is held fixed by design.strata"
+        )
+
+
 def _strata(deployments: Any, plan: Plan) -> dict[str, Any]:
+    """What deployments are grouped by: the plan's strata, its cluster, and always their service."""
+    if not plan.design.strata:
+        raise PlanError(
+            "design.strata is empty, so changes of all services and seasons would be compared as if they were alike; "
+            'name at least one, e.g. strata = ["service", "quarter"]'
+        )
     wanted = dict.fromkeys((*plan.design.strata, plan.design.cluster, "service"))
     columns = {}
     for name in wanted:
@@ -63,13 +106,13 @@ def calendar_label(time: Any, unit: str) -> Any:
     return time.strftime("%Y-%m" if unit == "month" else "%Y")
 
 
-def _covariate_source(deployments: Any, checked: Checked, name: str) -> tuple[Any, str]:
-    if name == "size":
-        missing = [column for column in ("lines_added", "lines_deleted") if column not in deployments.columns]
-        return (None, ", ".join(missing)) if missing else (deployments.lines_added + deployments.lines_deleted, "")
-    if name not in deployments.columns:
-        return None, name
-    return deployments[name], ""
+def _covariate_source(deployments: Any, name: str) -> tuple[Any, str]:
+    """The column behind a covariate, or None and what is missing for it."""
+    needed = ("lines_added", "lines_deleted") if name == "size" else (name,)
+    if missing := [column for column in needed if column not in deployments.columns]:
+        no_load = " and no table load" if name == "at_peak" else ""
+        return None, f"no column {', '.join(missing)}{no_load}"
+    return sum((deployments[column] for column in needed[1:]), deployments[needed[0]]), ""
 
 
 def _binned(source: Any, name: str, plan: Plan) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 
 import ibis
 
-from counterfault.linking import Linked, study_tables
+from counterfault.checking.rules import recorded_causes
+from counterfault.linking import Linked, every_severity, study_tables
 from counterfault.linking.rules import NO_CHANGE, Tables, possibly_changed, rule_named
 from counterfault.plan import Plan
 
@@ -29,7 +30,7 @@ def with_outcomes(deployments: Any, linked: Linked, plan: Plan) -> Any:
     hit["placebo_events"] = _before(tables, plan)
     if "cause" in tables.incidents.columns:
         hit["control_events"] = _of_other_cause(tables, plan)
-    hit["repairing"] = _open_incidents(tables, plan)
+    hit["repairing"] = _open_incidents(every_severity(linked.checked, plan), plan)
     marked = deployments
     for name, links in hit.items():
         ids = links.select("deployment_id").distinct().mutate(**{name: ibis.literal(1, "int64")})
@@ -40,10 +41,8 @@ def with_outcomes(deployments: Any, linked: Linked, plan: Plan) -> Any:
 
 def _before(tables: Tables, plan: Plan) -> Any:
     """Deployments with an incident of their service in the window before them: what they cannot have caused."""
-    suspects, window = (
-        possibly_changed(tables.incidents),
-        ibis.interval(seconds=round(plan.outcome.window_hours * 3600)),
-    )
+    suspects = possibly_changed(tables.incidents)
+    window = ibis.interval(seconds=round(plan.outcome.window_hours * 3600))
     deployments = tables.deployments.select("deployment_id", "deployed_at", "service")
     return suspects.join(
         deployments,
@@ -56,8 +55,13 @@ def _before(tables: Tables, plan: Plan) -> Any:
 
 
 def _of_other_cause(tables: Tables, plan: Plan) -> Any:
-    """Deployments with an incident in their window that people know had another cause: a negative control."""
+    """Deployments with an incident in their window that people know had another cause: a negative control.
+
+    An incident of "another cause" for which a deployment is recorded contradicts itself, and controls nothing.
+    """
     incidents = tables.incidents
+    if "caused_by" in incidents.columns:
+        incidents = incidents.anti_join(recorded_causes(incidents), "incident_id")
     innocent = incidents.filter(incidents.cause == NO_CHANGE).drop("cause")
     return rule_named("window", plan.outcome)(tables._replace(incidents=innocent))
 

@@ -54,8 +54,11 @@ def _place(step: str) -> tuple[int, str]:
 
 
 def by_label(marked: Any) -> pd.DataFrame:
-    """Deployments that the plan does not leave out, per service, month and label, with how many of them failed."""
-    rows = marked.filter(marked[LEFT_OUT].isnull())
-    keys = ["service", "month", "assistance"]
+    """Deployments that the plan does not leave out, per service, month and label, with how many of them failed.
+
+    ``compared`` tells those of the contrast, and those kept from it by their unknown label alone, from the rest.
+    """
+    rows = marked.filter(marked[LEFT_OUT].isnull()).mutate(compared=marked.step.isin((ANALYSED, UNKNOWN)))
+    keys = ["service", "month", "assistance", "compared"]
     frame: pd.DataFrame = rows.group_by(keys).agg(n=rows.count(), events=rows.events.sum()).order_by(keys).execute()
     return frame.astype({"n": "int64", "events": "int64"})

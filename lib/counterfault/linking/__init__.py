@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import ibis
 import pandas as pd
+from ibis.util import gen_name
 
 from counterfault.checking import Checked
 from counterfault.checking.filters import LEFT_OUT
-from counterfault.linking.chance import expected_by_chance, shifts_for
+from counterfault.linking.chance import expected_by_chance
 from counterfault.linking.rules import Tables, rule_for, rule_named
 from counterfault.plan import LINK_RULES, Plan, PlanError
 
-__all__ = ["Linked", "link", "study_tables"]
+__all__ = ["Linked", "every_severity", "link", "study_tables"]
 
 
 @dataclass(frozen=True)
@@ -24,40 +26,62 @@ class Linked:
 
     Attributes
     ----------
-    checked : the tables.
+    checked, plan : the tables, and the promise they were linked by.
     links : Ibis table of the plan's rule, one row per link.
-    by_rule : one row per rule: ``rule``, ``links``, ``incidents``, ``deployments``, ``expected_by_chance``.
-    start, end : first and last moment of the data.
+    start, end : first deployment and last moment of the data.
     """
 
     checked: Checked
+    plan: Plan
     links: Any
-    by_rule: pd.DataFrame
     start: datetime
     end: datetime
 
+    @cached_property
+    def by_rule(self) -> pd.DataFrame:
+        """One row per rule: ``rule``, ``links``, ``incidents``, ``deployments``, ``expected_by_chance``.
+
+        Counted when first asked for: a simulation that links a thousand worlds by one rule need not wait for the rest.
+        """
+        tables = study_tables(self.checked, self.plan)
+        rules = [name for name in LINK_RULES if name != "dependency" or tables.dependencies is not None]
+        return pd.DataFrame([_count_links(name, tables, self) for name in rules])
+
+    @cached_property
+    def incidents(self) -> int:
+        """How many incidents the rules could tie: not left out by the plan, and severe enough for it."""
+        return int(study_tables(self.checked, self.plan).incidents.count().execute())
+
 
 def link(checked: Checked, plan: Plan) -> Linked:
-    """Ties incidents to deployments by the plan's rule, and counts what the other rules would have tied.
+    """Ties incidents to deployments by the plan's rule; what the other rules would tie is counted on request.
 
     Parameters
     ----------
     checked : tables that passed the contract.
     plan : its ``outcome`` names the rule, the window and the hops.
+
+    Raises
+    ------
+    PlanError : the plan counts incidents by severity, and they have none.
     """
     tables = study_tables(checked, plan)
-    start, end = _span(tables)
+    start, end = _span(checked)
     links = rule_for(plan.outcome)(tables)
     if checked.engine.name == "duckdb":
-        links = checked.engine.create_table("links", links, temp=True, overwrite=True)
-    return Linked(checked, links, _compare_rules(tables, plan, start, end), start, end)
+        # A name of its own: two plans may link the same tables, and the first must keep its links.
+        links = checked.engine.create_table(gen_name("links"), links, temp=True)
+    return Linked(checked, plan, links, start, end)
 
 
 def study_tables(checked: Checked, plan: Plan) -> Tables:
-    incidents = checked.tables["incidents"]
-    incidents = incidents.filter(incidents[LEFT_OUT].isnull())
-    if "service" not in incidents.columns:
-        incidents = incidents.mutate(service=ibis.null("string"))
+    """The rows the plan speaks of, as the rules read them: what it leaves out can neither cause nor suffer anything.
+
+    Raises
+    ------
+    PlanError : the plan counts incidents by severity, and they have none.
+    """
+    incidents = _incidents(checked)
     if plan.outcome.severity_at_most is not None:
         if "severity" not in incidents.columns:
             raise PlanError(
@@ -65,26 +89,42 @@ def study_tables(checked: Checked, plan: Plan) -> Tables:
                 f"column 'severity'"
             )
         incidents = incidents.filter(incidents.severity <= plan.outcome.severity_at_most)
-    return Tables(incidents, checked.tables["deployments"], checked.tables.get("dependencies"))
+    dependencies = _within_plan(checked.tables["dependencies"]) if "dependencies" in checked.tables else None
+    return Tables(incidents, _within_plan(checked.tables["deployments"]), dependencies)
 
 
-def _span(tables: Tables) -> tuple[datetime, datetime]:
-    deployed, started = tables.deployments.deployed_at, tables.incidents.started_at
-    ends = tables.deployments.aggregate(first=deployed.min(), last=deployed.max()).execute().iloc[0]
-    last = tables.incidents.aggregate(last=started.max()).execute()["last"].iloc[0]
+def every_severity(checked: Checked, plan: Plan) -> Tables:
+    """As :func:`study_tables`, with the incidents too mild for the plan: those too are repaired in haste."""
+    anything = plan.model_copy(update={"outcome": plan.outcome.model_copy(update={"severity_at_most": None})})
+    return study_tables(checked, anything)
+
+
+def _incidents(checked: Checked) -> Any:
+    incidents = _within_plan(checked.tables["incidents"])
+    return incidents if "service" in incidents.columns else incidents.mutate(service=ibis.null("string"))
+
+
+def _within_plan(table: Any) -> Any:
+    return table.filter(table[LEFT_OUT].isnull())
+
+
+def _span(checked: Checked) -> tuple[datetime, datetime]:
+    """First deployment, last row of either table.
+
+    Rows the plan leaves out count here: a bot's deployment says nothing about AI, but it does say that somebody was
+    still watching.
+    """
+    deployed = checked.tables["deployments"].deployed_at
+    started = checked.tables["incidents"].started_at
+    ends = checked.tables["deployments"].aggregate(first=deployed.min(), last=deployed.max()).execute().iloc[0]
+    last = checked.tables["incidents"].aggregate(last=started.max()).execute()["last"].iloc[0]
     latest = ends["last"] if pd.isna(last) else max(ends["last"], last)
     return ends["first"].to_pydatetime(), latest.to_pydatetime()
 
 
-def _compare_rules(tables: Tables, plan: Plan, start: datetime, end: datetime) -> pd.DataFrame:
-    deployments = tables.deployments.filter(tables.deployments[LEFT_OUT].isnull())
-    within = tables._replace(deployments=deployments)
-    rules = [name for name in LINK_RULES if name != "dependency" or tables.dependencies is not None]
-    return pd.DataFrame([_count_links(name, within, plan, start, end) for name in rules])
-
-
-def _count_links(name: str, tables: Tables, plan: Plan, start: datetime, end: datetime) -> dict[str, Any]:
-    rule = rule_named(name, plan.outcome)
+def _count_links(name: str, tables: Tables, linked: Linked) -> dict[str, Any]:
+    outcome = linked.plan.outcome
+    rule = rule_named(name, outcome)
     links = rule(tables)
     counts = links.aggregate(
         links=links.count(), incidents=links.incident_id.nunique(), deployments=links.deployment_id.nunique()
@@ -92,5 +132,5 @@ def _count_links(name: str, tables: Tables, plan: Plan, start: datetime, end: da
     return {
         "rule": name,
         **{key: int(value) for key, value in counts.execute().iloc[0].items()},
-        "expected_by_chance": expected_by_chance(rule, tables, start, end, shifts_for(plan.outcome.window_hours)),
+        "expected_by_chance": expected_by_chance(rule, tables, linked.start, linked.end, outcome.window_hours),
     }

@@ -47,7 +47,7 @@ class Tables(NamedTuple):
 
 
 class Rule(Protocol):
-    """Ties incidents to deployments."""
+    """Ties incidents to deployments: called with Ibis tables, or ``by_hand`` in plain loops, with the same result."""
 
     @property
     def name(self) -> str: ...
@@ -64,7 +64,10 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Recorded:
-    """Link an incident to the deployments that people recorded as its cause."""
+    """Link an incident to the deployments that people recorded as its cause.
+
+    The name of a deployment outweighs everything else about the incident: its age, its service, its ``cause``.
+    """
 
     name: str = field(default="recorded", init=False)
 
@@ -212,7 +215,9 @@ class RecordedThenWindow:
     def __call__(self, tables: Tables) -> Any:
         if "caused_by" not in tables.incidents.columns:
             return WithinWindow(self.hours)(tables)
-        unrecorded = tables.incidents.filter(tables.incidents.caused_by.isnull())
+        # A record may name a deployment that is not among these; people know the cause all the same, so such an
+        # incident is not handed to whatever else was near.
+        unrecorded = tables.incidents.anti_join(recorded_causes(tables.incidents), "incident_id")
         by_record = Recorded()(tables)
         by_time = WithinWindow(self.hours)(tables._replace(incidents=unrecorded))
         return by_record.union(by_time)

@@ -6,6 +6,7 @@ a page rendered from the notebook looks clean. Here that cell fails, visibly, be
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from nbclient.exceptions import CellExecutionError
@@ -54,8 +55,10 @@ class TruthfulEngine(Engine):  # type: ignore[misc]
         *,
         start_timeout: int = 60,
         execution_timeout: int | None = None,
+        kernel_log: str | None = None,
         **options: Any,
     ) -> Any:
+        """Runs the cells; what the kernel process itself prints (not its cells) goes into ``kernel_log``."""
         for unused in ("input_path", "log_output", "stdout_file", "stderr_file", "timeout", "startup_timeout"):
             options.pop(unused, None)
         client = TruthfulClient(
@@ -66,4 +69,7 @@ class TruthfulEngine(Engine):  # type: ignore[misc]
             log=logger,
             **options,
         )
-        return client.execute()
+        if kernel_log is None:
+            return client.execute()
+        with Path(kernel_log).open("ab") as log:
+            return client.execute(stdout=log, stderr=log)

@@ -76,13 +76,20 @@ def run_notebook(source: Path, into: Path, parameters: Mapping[str, Any], enviro
             kernel_name="python3",
             progress_bar=False,
             execution_timeout=CELL_TIMEOUT_SECONDS,
+            kernel_log=str(kernel_log(into)),
             **_private_sockets(sockets),
         )
     except Exception as error:
         return Executed(source.stem, into, time.monotonic() - began, _told(error, into), _failed_cell(into))
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
+    kernel_log(into).unlink(missing_ok=True)
     return Executed(source.stem, into, time.monotonic() - began)
+
+
+def kernel_log(into: Path) -> Path:
+    """What the kernel process printed; kept only where the notebook failed."""
+    return into.with_suffix(".log")
 
 
 def declared_parameters(source: Path) -> set[str]:

@@ -21,7 +21,7 @@ from counterfault.inputs import TABLE_NAMES, Inputs
 from counterfault.places import from_here, notebooks_folder
 from counterfault.provenance import provenance
 from counterfault.record import record, to_json, validate
-from counterfault.running.execute import Executed, run_notebook
+from counterfault.running.execute import Executed, kernel_log, run_notebook
 from counterfault.running.run_folder import RunFolder
 from counterfault.sources.secrets import environment_for, redact, scrub
 
@@ -203,10 +203,10 @@ def _write(
 
 def _clean_notebooks(folder: RunFolder, executed: Sequence[Executed], addresses: Sequence[str]) -> None:
     """A driver may quote its address in an error; no secret stays in an executed notebook, and no staging path."""
-    for done in executed:
-        if done.path.exists():
-            text = scrub(done.path.read_text(encoding="utf-8"), addresses)
-            done.path.write_text(_in_place(text, folder), encoding="utf-8")
+    for path in (place for done in executed for place in (done.path, kernel_log(done.path))):
+        if path.exists():
+            text = scrub(path.read_text(encoding="utf-8", errors="replace"), addresses)
+            path.write_text(_in_place(text, folder), encoding="utf-8")
 
 
 def _in_place(text: str, folder: RunFolder) -> str:

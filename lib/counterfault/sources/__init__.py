@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from counterfault.contracts import TABLES
 from counterfault.plan import Plan
 from counterfault.sources.errors import SourceError
-from counterfault.sources.raw import FILE, LINE, Raw
+from counterfault.sources.local import first_line, local_engine
+from counterfault.sources.raw import Raw
 
 __all__ = ["RawTables", "Source", "SourceError", "read"]
 
@@ -51,61 +54,82 @@ def read(
     SourceError : something cannot be read; the message says what and the way out.
     """
     plan = plan or Plan()
-    given = {"deployments": deployments, "incidents": incidents, "dependencies": dependencies, "load": load}
+    named = {"deployments": deployments, "incidents": incidents, "dependencies": dependencies, "load": load}
+    given = {name: None if isinstance(source, str) and not source else source for name, source in named.items()}
     for name, source in given.items():
         if source is None and not TABLES[name].optional:
             raise SourceError(f"{name}: no source given; name one with --{name} or under [sources] in the plan")
-    local = _local_engine()
+    local, opened = local_engine(), dict[str, Any]()
     tables = {
-        name: _read_one(local, name, source, getattr(plan.mapping, name).encoding)
+        name: _read_one(local, opened, name, source, getattr(plan.mapping, name).encoding)
         for name, source in given.items()
         if source is not None
     }
-    return _on_one_engine(tables, local, notes)
+    return _on_one_engine(tables, local, notes + tuple(note for raw in tables.values() for note in raw.notes))
 
 
-def _read_one(local: Any, name: str, source: Source, encoding: str) -> Raw:
+def _read_one(local: Any, opened: dict[str, Any], name: str, source: Source, encoding: str) -> Raw:
     if isinstance(source, pd.DataFrame):
-        return _read_frame(local, name, source)
-    if not isinstance(source, str | bytes) and hasattr(source, "op") and hasattr(source, "schema"):
-        return Raw(name, "an Ibis table", source)
+        from counterfault.sources.frames import read_frame
+
+        return read_frame(local, name, source)
+    if hasattr(source, "op") and hasattr(source, "schema"):
+        return _read_expression(name, source)
+    if not isinstance(source, str | PathLike):
+        raise SourceError(
+            f"{name}: a table cannot be read from {type(source).__name__!r}; give a path, an address, a pandas frame "
+            f"or an Ibis table"
+        )
 
     from counterfault.sources.engines import is_engine_address, read_engine_table
     from counterfault.sources.files import read_files
 
-    if is_engine_address(str(source)):
-        return read_engine_table(name, str(source))
-    return read_files(local, name, str(source), encoding=encoding)
+    place = str(source)
+    return (
+        read_engine_table(name, place, opened)
+        if is_engine_address(place)
+        else read_files(local, name, place, encoding=encoding)
+    )
 
 
-def _read_frame(local: Any, name: str, frame: pd.DataFrame) -> Raw:
-    numbered = frame.reset_index(drop=True)
-    numbered[FILE] = "data frame"
-    numbered[LINE] = range(1, len(frame) + 1)
-    # Columns that hold nothing at all have no type an engine could know; text is the type that fits every rule.
-    empty = [column for column in frame.columns if numbered[column].isna().all() and numbered[column].dtype == object]
-    numbered = numbered.astype(dict.fromkeys(empty, "str"))
-    return Raw(name, "data frame", local.create_table(f"raw_{name}", numbered, overwrite=True))
+def _read_expression(name: str, table: Any) -> Raw:
+    from ibis.common.exceptions import IbisError
 
-
-def _local_engine() -> Any:
-    import ibis
-
-    engine = ibis.duckdb.connect()
-    engine.raw_sql("set TimeZone = 'UTC'")
-    engine.raw_sql("set preserve_insertion_order = true")
-    return engine
+    try:
+        table.get_backend()
+    except IbisError as error:
+        raise SourceError(f"{name}: the Ibis table is in no engine, or in several ({first_line(error)})") from None
+    return Raw(name, "the Ibis table", table, unit="row")
 
 
 def _on_one_engine(tables: dict[str, Raw], local: Any, notes: tuple[str, ...]) -> RawTables:
-    """Tables can only be joined where they are together; if they are not, they come to us."""
+    """Tables can only be joined where they are together, and checked where rules can be asked; else they come to us."""
     engines = {id(raw.table.get_backend()): raw.table.get_backend() for raw in tables.values()}
-    if len(engines) == 1:
-        return RawTables(tables, next(iter(engines.values())), notes)
+    first = next(iter(engines.values()))
+    if len(engines) == 1 and _can_check(first):
+        return RawTables(tables, first, notes)
     moved = {}
     for name, raw in tables.items():
         if raw.table.get_backend() is not local:
-            local.create_table(f"raw_{name}", raw.table.to_pyarrow(), overwrite=True)
-            raw = Raw(raw.name, raw.source, local.table(f"raw_{name}"), raw.unreadable, raw.digest)
+            raw = replace(raw, table=local.create_table(f"raw_{name}", _fetched(raw), overwrite=True))
         moved[name] = raw
     return RawTables(moved, local, notes)
+
+
+def _fetched(raw: Raw) -> pa.Table:
+    try:
+        return raw.table.to_pyarrow()
+    except pa.ArrowException as error:
+        # SQLite takes any value into any column.
+        raise SourceError(
+            f"{raw.name}: {raw.source} holds values that are not of their column's type "
+            f"({'; '.join(map(str, error.args))})"
+        ) from None
+
+
+def _can_check(engine: Any) -> bool:
+    """Whether the engine has what the rules are made of; SQLite and MySQL, for instance, have not."""
+    from ibis.expr import operations
+
+    needed = (operations.TryCast, operations.RegexExtract, operations.RegexReplace, operations.StringSplit)
+    return all(engine.has_operation(operation) for operation in needed)

@@ -10,13 +10,15 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote, unquote_plus
 
 VARIABLE = "COUNTERFAULT_FULL_ADDRESSES"
 MASK = "***"
 
-_IN_AUTHORITY = re.compile(r"(?<=://)([^/@:]*):([^/]*)@")
+# Up to the last @ of all, because passwords hold every sign there is: masking too much only costs a host's name.
+_IN_AUTHORITY = re.compile(r"(?<=://)([^/@:]*):(.*)@", re.DOTALL)
 _IN_QUERY = re.compile(
-    r"(?i)([?&;](?:password|passwd|pwd|token|secret|access_token|private_key|sslpassword|motherduck_token)=)([^&#;]*)"
+    r"(?i)([?&;][^=&;#]*(?:pass|pwd|token|secret|key|credential|signature|\bsig\b)[^=&;#]*=)([^&;#]*)"
 )
 
 
@@ -34,11 +36,12 @@ def secrets_in(address: str) -> tuple[str, ...]:
 
 
 def scrub(text: str, addresses: Iterable[str]) -> str:
-    """The text with every secret of these addresses masked: drivers quote them in their errors."""
+    """The text with every secret of these addresses masked: drivers quote them in their errors, decoded or not."""
     for address in addresses:
         text = text.replace(address, redact(address))
         for secret in secrets_in(address):
-            text = text.replace(secret, MASK)
+            for form in (secret, unquote(secret), unquote_plus(secret)):
+                text = text.replace(form, MASK)
     return text
 
 

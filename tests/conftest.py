@@ -1,0 +1,88 @@
+"""A small study without a fault, to be spoilt in one place at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import counterfault
+from counterfault.analysis import Analysis, conclude
+from counterfault.checking import Checked
+from counterfault.plan import Plan
+from counterfault.sources import RawTables
+
+DEPLOYMENTS = """\
+deployment_id,deployed_at,service,assistance
+d1,2026-03-01T09:00:00Z,checkout,ai
+d2,2026-03-02T09:00:00Z,checkout,human
+"""
+INCIDENTS = """\
+incident_id,started_at,service
+i1,2026-03-01T10:00:00Z,checkout
+"""
+
+
+class Study:
+    """Two files in a folder of their own, which is the working directory: messages name them as they are here.
+
+    Four rows are too few for a limit on the share of broken ones, so there is none unless a plan says so.
+    """
+
+    now = datetime(2026, 6, 30, tzinfo=UTC)
+    deployments, incidents = DEPLOYMENTS, INCIDENTS
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.write("deployments.csv", DEPLOYMENTS)
+        self.write("incidents.csv", INCIDENTS)
+
+    def write(self, name: str, content: str | bytes) -> str:
+        """The name of a file with this content."""
+        (self.folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return name
+
+    def plan(self, **fields) -> Plan:
+        return Plan.checked({"data": {"max_quarantined": 1.0}, **fields})
+
+    def read(self, deployments="deployments.csv", incidents="incidents.csv", *, plan=None, **others) -> RawTables:
+        return counterfault.read(deployments, incidents, plan=plan or self.plan(), **others)
+
+    def check(self, deployments="deployments.csv", incidents="incidents.csv", *, plan=None, **others) -> Checked:
+        plan = plan or self.plan()
+        return counterfault.check(self.read(deployments, incidents, plan=plan, **others), plan, now=self.now)
+
+    def analyse(self, deployments="deployments.csv", incidents="incidents.csv", *, plan=None, **others) -> Analysis:
+        plan = plan or self.plan()
+        return conclude(self.check(deployments, incidents, plan=plan, **others), plan)
+
+    def refusal(self, error: type[Exception], *tables, **others) -> str:
+        """The whole message with which these tables are refused."""
+        with pytest.raises(error) as refused:
+            self.check(*tables, **others)
+        return str(refused.value)
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(tmp_path)
+    return Study(tmp_path)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Runs `counterfault …` in this process: its exit code, what it printed, and what it said about faults."""
+    from counterfault.cli import main
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["counterfault", *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as leaving:
+            code = leaving.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
