@@ -14,6 +14,7 @@ def _shared(folder: str) -> Path:
 
 
 def notebooks_folder() -> Path:
+    """Where the suite's notebooks are."""
     return _shared("notebooks")
 
 

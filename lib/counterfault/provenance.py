@@ -41,6 +41,7 @@ def code_commit() -> str:
 
 
 def installed(name: str) -> str:
+    """The version of a package, or that it is not there."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -158,11 +158,8 @@ def attributable(primary: Estimate) -> Attributable | None:
 
 def _sentence(call: Call, primary: Estimate, failed: Sequence[Check], plan: Plan) -> str:
     if failed:
-        return (
-            "The data cannot tell, because a check made beforehand failed: "
-            + "; ".join(check.sentence for check in failed)
-            + "."
-        )
+        told = "; ".join(check.sentence for check in failed)
+        return f"The data cannot tell, because a check made beforehand failed: {told}."
     if not primary.estimable:
         return f"The data cannot tell: {primary.caveats[0].rstrip('.')}."
     size = _size(primary)

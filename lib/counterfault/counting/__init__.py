@@ -44,15 +44,6 @@ class Counted:
     covariates: tuple[str, ...]
     not_assessed: tuple[tuple[str, str], ...]
 
-    @property
-    def left_after(self) -> pd.DataFrame:
-        """``population`` turned round: how many deployments remain after each step, by label; the last are analysed."""
-        counts = self.population.set_index("step")[["ai", "human", "unknown"]]
-        leaving = counts.drop(index=ANALYSED, errors="ignore")
-        remaining = counts.sum() - leaving.cumsum()
-        accepted = counts.sum().to_frame().T.set_axis(["accepted"])
-        return pd.concat([accepted, remaining]).rename_axis("step").reset_index()
-
     def read_as(self, outcome: str) -> Cells:
         """The same cells with another column of :data:`OUTCOMES` as their events."""
         frame = self.cells.frame.assign(events=self.cells.frame[outcome])

@@ -10,11 +10,12 @@ import pandas as pd
 
 from counterfault.checking.filters import LEFT_OUT
 from counterfault.linking import Linked
-from counterfault.plan import Plan
+from counterfault.plan import CALENDAR, Plan
 
 LEFT_OUT_STEP, BEFORE, FROM_ON = "left out by the plan", "before", "from"
-NOT_FOLLOWED, REPAIR, UNKNOWN, ANALYSED = "not followed", "repair", "assistance unknown", "analysed"
-ORDER = (LEFT_OUT_STEP, BEFORE, FROM_ON, NOT_FOLLOWED, REPAIR, UNKNOWN, ANALYSED)
+NOT_FOLLOWED, REPAIR, NO_LABELS = "not followed", "repair", "no change is labelled"
+UNKNOWN, ANALYSED = "assistance unknown", "analysed"
+ORDER = (LEFT_OUT_STEP, BEFORE, FROM_ON, NOT_FOLLOWED, REPAIR, NO_LABELS, UNKNOWN, ANALYSED)
 
 
 def step(marked: Any, linked: Linked, plan: Plan) -> Any:
@@ -26,10 +27,14 @@ def step(marked: Any, linked: Linked, plan: Plan) -> Any:
         branches.append((marked.deployed_at < _midnight(plan.period.start), f"{BEFORE} {plan.period.start}"))
     if plan.period.end:
         branches.append((marked.deployed_at >= _midnight(plan.period.end), f"{FROM_ON} {plan.period.end} on"))
+    block = next((name for name in plan.design.strata if name in CALENDAR), "month")
+    labelled = (marked.assistance != "unknown").cast("int64").sum().over(group_by=block)
     return ibis.cases(
         *branches,
         (followed_until > end, f"{NOT_FOLLOWED} for {plan.outcome.follow_up:g} h before the data end"),
         (marked.repair & (marked.repairing == 1), f"{REPAIR} while an incident was open"),
+        # Before anybody labels there is nobody to compare with: such a block says nothing of how well labels cover.
+        ((marked.assistance == "unknown") & (labelled == 0), f"{NO_LABELS} in its {block}"),
         (marked.assistance == "unknown", UNKNOWN),
         else_=ANALYSED,
     )

@@ -64,6 +64,7 @@ def count_ticks(top: float, most: int) -> list[float]:
 
 
 def grid(axes: Axes, ticks: Sequence[float], words: Callable[[float], str]) -> None:
+    """Horizontal lines at the ticks, each with its value in words."""
     axes.set_yticks(ticks, [words(tick) for tick in ticks])
     axes.set_ylim(0, ticks[-1])
     for tick in ticks[1:]:

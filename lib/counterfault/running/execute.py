@@ -102,6 +102,7 @@ def declared_parameters(source: Path) -> set[str]:
 
 
 def refuse_unknown(source: Path, parameters: Mapping[str, Any]) -> None:
+    """Raises :class:`UnknownParameterError` for a name that the notebook does not declare."""
     declared = declared_parameters(source)
     if unknown := sorted(set(parameters) - declared):
         raise UnknownParameterError(

@@ -96,11 +96,13 @@ def _load_whole(engine: Any, table: str, header: Header, shown: str, text: str) 
 
 
 def _count_lines(text: str) -> int:
+    """Lines as an editor shows them, whichever signs end them, within values too."""
     lines, last = 0, b"\n"
     with Path(text).open("rb") as file:
         while block := file.read(1 << 20):
-            lines, last = lines + block.count(b"\n"), block[-1:]
-    return lines + (last != b"\n")
+            lines += block.count(b"\n") + block.count(b"\r") - (last[-1:] + block).count(b"\r\n")
+            last = block
+    return lines + (last[-1:] not in b"\r\n")
 
 
 # --- line by line ----------------------------------------------------------------------------------------------------
