@@ -100,10 +100,12 @@ def run(
     plan: Path | None, out: Path | None, only: str, jobs: int, alert_on_change: bool, **sources: str | None
 ) -> None:
     """Run the notebooks on a study and publish its report."""
+    inputs = _inputs(plan, sources)
+    _say(f"{inputs.plan.title}: reading {', '.join(inputs.shown().values())}")  # before the heavy libraries load
+
     from counterfault.running.runner import published_call
     from counterfault.running.runner import run as run_suite
 
-    inputs = _inputs(plan, sources)
     out = out or Path("reports") / _study_name(inputs)
     before = published_call(out)
     result = run_suite(inputs, out, only=tuple(filter(None, only.split(","))), jobs=jobs, say=_say)

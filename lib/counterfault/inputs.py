@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from counterfault.places import demo_plan, repository_plan
+from counterfault.places import demo_plan, from_here, repository_plan
 from counterfault.plan import Plan, Sources
 from counterfault.sources.secrets import redact
 
@@ -51,7 +51,7 @@ class Inputs:
 
     def shown(self) -> dict[str, str]:
         """Every source without its secrets, for reports and logs."""
-        return {name: redact(place) for name, place in self.sources.model_dump(exclude_none=True).items()}
+        return {name: from_here(redact(place)) for name, place in self.sources.model_dump(exclude_none=True).items()}
 
     def addresses(self) -> tuple[str, ...]:
         """Every source with its secrets, for scrubbing and for child processes; never to be written."""

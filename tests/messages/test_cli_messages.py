@@ -71,7 +71,8 @@ def test_an_unknown_world_is_refused_with_the_known_ones(command):
 def test_a_notebook_that_does_not_exist_is_refused_before_anything_is_read_or_written(command):
     code, out, err = command("run", "--only", "77", "--out", "report")
     assert (code, out) == (2, "")
-    assert err == (
+    assert err.splitlines()[0].startswith("The demo organisation: reading ")
+    assert err.split("\n", 1)[1] == (
         "counterfault: --only 77: no notebook begins so; there are "
         f"{', '.join(sorted(path.stem for path in (ROOT / 'notebooks').glob('[1-9]*.ipynb')))}\n"
     )

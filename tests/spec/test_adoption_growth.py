@@ -7,7 +7,7 @@ from math import inf, isnan, log, sqrt
 import pandas as pd
 import pytest
 from drawing import draw
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
@@ -127,6 +127,8 @@ def test_services_that_all_grew_alike_do_not_make_the_growth_certain():
     )
 
 
+# Each example makes data frames and leaves every service out in turn: thirty tell as much as a hundred.
+unhurried = settings(deadline=None, max_examples=30)
 counts = st.tuples(st.integers(1, 40), st.integers(0, 40), st.integers(1, 40), st.integers(0, 40))
 tables = st.lists(counts, min_size=2, max_size=8)
 
@@ -144,6 +146,7 @@ def of(rows: list[tuple[int, int, int, int]]) -> pd.DataFrame:
     )
 
 
+@unhurried
 @given(rows=tables)
 def test_growth_backwards_is_the_inverse_of_growth_forwards(rows):
     for growth in (growth_in_count, growth_in_share):
@@ -153,6 +156,7 @@ def test_growth_backwards_is_the_inverse_of_growth_forwards(rows):
         assert there.interval.low * back.interval.high == approx(1)
 
 
+@unhurried
 @given(rows=tables)
 def test_growth_in_number_is_growth_in_share_times_growth_of_all(rows):
     found = growth_in_count(of(rows), "then", "now")
@@ -161,6 +165,7 @@ def test_growth_in_number_is_growth_in_share_times_growth_of_all(rows):
     assert found.value == approx(share.value * after / before)
 
 
+@unhurried
 @given(rows=tables, factor=st.integers(2, 5))
 def test_more_of_the_same_changes_neither_value_nor_interval(rows, factor):
     """Services are the units: ten times as many deployments in each say nothing more about other services."""
@@ -172,6 +177,7 @@ def test_more_of_the_same_changes_neither_value_nor_interval(rows, factor):
         )
 
 
+@unhurried
 @given(rows=tables)
 def test_the_error_is_the_jackknifes_definition(rows):
     """Efron and Stein (1981): the variance is (G−1)/G times the squared deviations of the values without each."""

@@ -171,4 +171,4 @@ def test_help_is_given_without_loading_anything_heavy():
 
 def test_the_front_page_loads_nothing_heavy_before_it_is_used():
     assert modules_loaded_after("import counterfault") == set()
-    assert "pandas" in modules_loaded_after("import counterfault; counterfault.analyse")  # the test can tell
+    assert modules_loaded_after("import numpy") == {"numpy"}  # and this test can tell

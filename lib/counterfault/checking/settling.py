@@ -8,6 +8,7 @@ from typing import Any
 
 import ibis
 import pandas as pd
+from ibis.util import gen_name
 
 from counterfault.checking.filters import LEFT_OUT
 from counterfault.checking.naming import named_columns
@@ -169,4 +170,5 @@ def kept(engine: Any, name: str, table: Any) -> Any:
     """The table computed once where the engine is ours; left as an expression where it is somebody else's."""
     if engine.name != "duckdb":
         return table
-    return engine.create_table(name, table, temp=True, overwrite=True)
+    # Under a name of its own: overwriting would write every row a second time, into the table that is replaced.
+    return engine.create_table(gen_name(name), table, temp=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from counterfault.cells import Cells
+from counterfault.checking.settling import kept
 from counterfault.counting.covariates import with_covariates
 from counterfault.counting.outcomes import OUTCOMES, with_outcomes
 from counterfault.counting.population import ANALYSED, by_label, population, step
@@ -66,8 +67,7 @@ def count(linked: Linked, plan: Plan) -> Counted:
     deployments, not_assessed = with_covariates(linked.checked, plan)
     marked = with_outcomes(deployments, linked, plan)
     marked = marked.mutate(step=step(marked, linked, plan))
-    if linked.checked.engine.name == "duckdb":
-        marked = linked.checked.engine.create_table("marked", marked, temp=True, overwrite=True)
+    marked = kept(linked.checked.engine, "marked", marked)
     covariates = tuple(name for name in (*plan.design.confounders, *plan.design.mediators) if name in marked.columns)
     outcomes = tuple(name for name in OUTCOMES if name in marked.columns)
     return Counted(

@@ -90,8 +90,8 @@ def _percent(ratio: float) -> str:
 def tell_reversal(estimates: Estimates) -> Prose:
     """Does the comparison change sides when like is compared with like?"""
     crude, within = estimates["crude.risk_ratio"], estimates["stratified.risk_ratio"]
-    if not (crude.estimable and within.estimable):
-        return Prose("The two ratios cannot be compared: one of them is not estimable.")
+    if not (crude.estimable and within.estimable and crude.value > 0 and within.value > 0):
+        return Prose("The two ratios cannot be compared: one of them is not estimable, or zero.")
     numbers = (
         f"All services together the ratio is {figures(crude.value)}; {within.design} it is {figures(within.value)}."
     )
@@ -112,7 +112,7 @@ def tell_total_and_direct(estimates: Estimates) -> Prose:
     """What part travels through what AI changes on the way."""
     total, direct = estimates["total.risk_ratio"], estimates["direct.risk_ratio"]
     if not (total.estimable and direct.estimable):
-        return Prose("Total and direct effect cannot be compared: one of them is not estimable.")
+        return Prose("Total and direct effect cannot be compared: one of them is not estimable, or zero.")
     through = sorted(set(direct.adjustment) - set(total.adjustment))
     if not through:
         return Prose("The tables hold none of the plan's mediators, so total and direct effect are the same.")

@@ -107,6 +107,7 @@ def _on_one_engine(tables: dict[str, Raw], local: Any, notes: tuple[str, ...]) -
     engines = {id(raw.table.get_backend()): raw.table.get_backend() for raw in tables.values()}
     first = next(iter(engines.values()))
     if len(engines) == 1 and _can_check(first):
+        _in_utc(first)
         return RawTables(tables, first, notes)
     moved = {}
     for name, raw in tables.items():
@@ -114,6 +115,13 @@ def _on_one_engine(tables: dict[str, Raw], local: Any, notes: tuple[str, ...]) -
             raw = replace(raw, table=local.create_table(f"raw_{name}", _fetched(raw), overwrite=True))
         moved[name] = raw
     return RawTables(moved, local, notes)
+
+
+def _in_utc(engine: Any) -> None:
+    """Quarters and hours are those of UTC; another zone would move a night's deployments to another day."""
+    statement = {"duckdb": "set TimeZone = 'UTC'", "postgres": "set time zone 'UTC'"}.get(engine.name)
+    if statement is not None:
+        engine.raw_sql(statement)
 
 
 def _fetched(raw: Raw) -> pa.Table:
