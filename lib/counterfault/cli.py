@@ -211,15 +211,17 @@ def _commits_on_stderr() -> Callable[[int, int | None], None]:
 @cli.command()
 @click.option("--world", default="demo", show_default=True, help="Which invented organisation.")
 @click.option("--seed", default=20260630, show_default=True, help="Same seed, same organisation.")
+@click.option("--size", type=click.IntRange(min=100), help="Deployments. [default: the world's own]")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the tables and the truth go.")
-def simulate(world: str, seed: int, out: Path) -> None:
+def simulate(world: str, seed: int, size: int | None, out: Path) -> None:
     """Invent an organisation whose truth is known, and write the truth beside its tables."""
     from counterfault.simulate import WORLDS, write
     from counterfault.simulate import simulate as invent
 
     if world not in WORLDS:
         raise ValueError(f"--world {world}: there is no such world; there are {', '.join(WORLDS)}")
-    write(invent(WORLDS[world], seed), out)
+    chosen = WORLDS[world] if size is None else WORLDS[world].of_size(size)
+    write(invent(chosen, seed), out)
     click.echo(f"{world} (seed {seed}) written to {out}")
 
 
@@ -293,3 +295,7 @@ def import_git(repository: Path, out: Path) -> None:
 
     located = import_repository(str(repository), out, _commits_on_stderr())
     click.echo(f"{located.deployments}\n{located.incidents}")
+
+
+if __name__ == "__main__":
+    main()
