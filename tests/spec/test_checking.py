@@ -417,28 +417,25 @@ def tables(draw, name: str) -> pd.DataFrame:
 
 # Smaller examples would be found too slowly to be worth it.
 @settings(
-    max_examples=12,
+    max_examples=4,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(
-    dirty=st.fixed_dictionaries({name: tables(name) for name in TABLES}),
-    broken=st.integers(0, 2),
-    kind=st.sampled_from(["CSV", "JSON-lines", "Parquet"]),
-)
-def test_accepted_and_quarantined_make_read_always(study, dirty, broken, kind):
-    sources = {name: _written(study, kind, name, table, broken) for name, table in dirty.items()}
-    plan = study.plan(mapping={name: {"duplicates": "earliest"} for name in TABLES})
-    checked = study.check(sources.pop("deployments"), sources.pop("incidents"), plan=plan, **sources)
+@pytest.mark.parametrize("name", TABLES)
+@given(data=st.data(), broken=st.integers(0, 2), kind=st.sampled_from(["CSV", "JSON-lines", "Parquet"]))
+def test_accepted_and_quarantined_make_read_always(study, name, data, broken, kind):
+    dirty = data.draw(tables(name))
+    plan = study.plan(mapping={table: {"duplicates": "earliest"} for table in TABLES})
+    checked = study.check(**{name: _written(study, kind, name, dirty, broken)}, plan=plan)
     spoilt = broken if kind != "Parquet" else 0
-    for account in checked.accounts:
-        rows = checked.quarantine[checked.quarantine["table"] == account.table]
-        assert account.accepted + account.quarantined == account.read == len(dirty[account.table]) + spoilt
-        assert account.quarantined == len(rows) >= spoilt
-        assert account.accepted == checked.tables[account.table].count().execute()
-        assert rows["line"].is_unique
-        assert (rows["rule"] != "").all()
+    account = next(account for account in checked.accounts if account.table == name)
+    rows = checked.quarantine[checked.quarantine["table"] == name]
+    assert account.accepted + account.quarantined == account.read == len(dirty) + spoilt
+    assert account.quarantined == len(rows) >= spoilt
+    assert account.accepted == checked.tables[name].count().execute()
+    assert rows["line"].is_unique
+    assert (rows["rule"] != "").all()
 
 
 def _written(study, kind: str, name: str, table: pd.DataFrame, broken: int) -> str:

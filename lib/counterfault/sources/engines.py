@@ -16,7 +16,8 @@ from counterfault.sources.secrets import redact, reveal, scrub, secrets_in
 FILE_SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "http", "https", "file")
 IN_ONE_FILE = ("duckdb", "sqlite")
 NO_FILE = (":memory:", "md:", "motherduck:")
-ENDS_A_PASSWORD = "/?#"  # to whoever takes an address apart, so that the rest would be read as a host and be shown
+# In a password they mislead whoever takes the address apart: the rest is read as a host, and messages show that.
+NOT_IN_A_PASSWORD = "/?#[]\t\r\n"
 
 
 def is_engine_address(location: str) -> bool:
@@ -65,10 +66,10 @@ def _require_readable(name: str, location: str) -> None:
         guess = nearest(scheme, known)
         hint = f"did you mean {guess}://?" if guess else f"there are {', '.join(known)}"
         raise SourceError(f"{name}: no engine is called {scheme}:// (in {redact(location)}); {hint}")
-    if any(sign in secret for secret in secrets_in(location) for sign in ENDS_A_PASSWORD):
+    if any(sign in secret for secret in secrets_in(location) for sign in NOT_IN_A_PASSWORD):
         raise SourceError(
-            f"{name}: the password in {redact(location)} holds a '/', a '?' or a '#', which end it too early; write "
-            f"them as %2F, %3F and %23"
+            f"{name}: the password in {redact(location)} holds a sign that means something else in an address, such as "
+            f"'/', '#' or ']'; write it as %2F, %23 or %5D"
         )
 
 
