@@ -40,7 +40,7 @@ def _stop_for(error: Exception) -> NoReturn:
         _stop(str(error), USAGE)
     if isinstance(error, ContractError | SourceError):
         _stop(str(error), REFUSED)
-    if isinstance(error, FileExistsError | FileNotFoundError) or type(error) is ValueError:
+    if isinstance(error, OSError) or type(error) is ValueError:
         _stop(str(error), USAGE)
     raise error
 
@@ -126,6 +126,7 @@ def check(plan: Path | None, **sources: str | None) -> None:
     from datetime import UTC, datetime
 
     from counterfault.checking import check as check_tables
+    from counterfault.figures.wording import plain
 
     inputs = _inputs(plan, sources)
     checked = check_tables(inputs.read(_commits_on_stderr()), inputs.plan, now=datetime.now(UTC))
@@ -135,7 +136,8 @@ def check(plan: Path | None, **sources: str | None) -> None:
         click.echo("\nquarantined, by rule:")
         for (table, rule), rows in checked.quarantine.groupby(["table", "rule"]):
             first = rows.iloc[0]
-            click.echo(f"  {table}: {rule}: {len(rows)} (e.g. {first['key'] or first['line']}: {first['value']})")
+            example = plain(f"{first['key'] or first['line']}: {first['value']}")  # data may hold terminal escapes
+            click.echo(f"  {table}: {rule}: {len(rows)} (e.g. {example})")
     for note in checked.notes:
         click.echo(note)
 
@@ -278,7 +280,7 @@ def label(repository: str, commits: tuple[str, ...]) -> None:
         for evidence in found.evidence:
             click.echo(f"    {evidence.rule}: {evidence.line}")
         if not found.evidence:
-            click.echo("    no rule fits")
+            click.echo("    no rule fits; tables read it as human from the first labelled quarter on")
 
 
 @cli.group("import")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from counterfault.places import demo_plan, from_here, repository_plan
+from counterfault.places import default_plan, demo_plan, from_here, repository_plan
 from counterfault.plan import Plan, Sources
 from counterfault.sources.secrets import redact
 
@@ -71,7 +71,8 @@ def open_inputs(
 
     Parameters
     ----------
-    plan : a TOML file; where empty, the bundled demo organisation's, or with ``repo`` the one for git histories.
+    plan : a TOML file; where empty, the default plan for tables, the one for git histories with ``repo``, and the
+        bundled demo organisation's where nothing is named.
     deployments, incidents, dependencies, load : paths or addresses that replace the plan's.
     repo : a git repository to read changes and reverts from, instead of tables.
 
@@ -79,13 +80,20 @@ def open_inputs(
     ------
     PlanError : the plan cannot be read or followed.
     """
-    path = Path(plan) if str(plan) else repository_plan() if repo else demo_plan()
-    promise = Plan.read(path)
     named = {"deployments": deployments, "incidents": incidents, "dependencies": dependencies, "load": load}
     given = {name: place for name, place in named.items() if place}
+    path = Path(plan) if str(plan) else _plan_for(tables=bool(given), repo=bool(repo))
+    promise = Plan.read(path)
     if repo:
         return Inputs(promise, path, Sources(repo=repo))
-    if {"deployments", "incidents"} <= set(given):
-        # Tables named one by one belong together; the plan's dependencies are of another organisation.
+    if {"deployments", "incidents"} <= set(given) or (given and not str(plan)):
+        # Tables named one by one belong together; those of a plan are another organisation's.
         return Inputs(promise, path, Sources(**given))
     return Inputs(promise, path, promise.sources.model_copy(update=given))
+
+
+def _plan_for(*, tables: bool, repo: bool) -> Path:
+    """The plan where none is named: whoever brings tables gets the default one, never the demo organisation's."""
+    if repo:
+        return repository_plan()
+    return default_plan() if tables else demo_plan()

@@ -6,6 +6,7 @@ the plan it promised, and a changed threshold does not.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date
 from hashlib import sha256
@@ -30,7 +31,7 @@ class PlanError(ValueError):
 class Section(BaseModel):
     """A part of the plan: fixed once read, and no key that is not declared."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Sources(Section):
@@ -125,6 +126,8 @@ def _strata(value: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError(
                 f"no stratum {name!r}; " + (f"did you mean {guess!r}?" if guess else f"use {', '.join(known)}")
             )
+    if len(set(value)) < len(value):
+        raise ValueError(f"each stratum is named once; given: {', '.join(value)}")
     if len(calendar := [name for name in value if name in CALENDAR]) > 1:
         raise ValueError(f"name one calendar unit, not {len(calendar)} ({', '.join(calendar)})")
     return value
@@ -237,7 +240,9 @@ class Plan(Section):
         """
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise PlanError(f"{path}: not UTF-8 text (byte {error.start}); save the plan as UTF-8") from None
         except OSError as error:
             raise PlanError(
                 f"{path}: cannot read the plan ({error.strerror}); `counterfault plan new` writes one"
@@ -278,10 +283,16 @@ def _sentence(item: Any) -> str:
         hint = f"did you mean {guess!r}?" if guess else f"this section has {', '.join(known)}"
         return f"unknown key {where!r}; {hint}"
     message: str = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "literal_error" and (guess := nearest(str(item["input"]), _choices(item))):
+        message += f"; did you mean {guess!r}?"
     if item["type"] == "value_error" and (not where or message.startswith(where)):
         return message
     given = f" (given: {item['input']!r})" if not isinstance(item["input"], dict) else ""
     return f"{where}: {message[0].lower()}{message[1:]}{given}" if where else message
+
+
+def _choices(item: Any) -> list[str]:
+    return re.findall(r"'([^']*)'", item["ctx"]["expected"])
 
 
 def _keys_at(parents: tuple[Any, ...]) -> list[str]:

@@ -192,6 +192,8 @@ def _size(primary: Estimate) -> str:
 
 def _excluded(primary: Estimate) -> str:
     low, high = primary.interval.low, primary.interval.high
+    if not primary.estimable:
+        return "There is no primary estimate to exclude a ratio; the other estimates say what they exclude."
     told = []
     if low > primary.estimand.lowest:
         told.append(f"below {_number(low)}")
@@ -208,7 +210,7 @@ def _needed(primary: Estimate, failed: Sequence[Check], plan: Plan) -> str:
         return "Needed first: " + "; ".join(f"{check.question} {check.threshold}" for check in failed) + "."
     detectable = minimum_detectable_effect(primary)
     if detectable is None:
-        return f"Needed: at least {plan.gates.min_events} failures spread over both kinds of change."
+        return _needed_without_error(primary, plan)
     d, events = plan.decision.worth_acting_on, primary.support["events"]
     able = f"With {events} informative failures this design tells a ratio of {_number(detectable)} or more from 1"
     same_mix = "at the same mix of services and changes."
@@ -217,6 +219,14 @@ def _needed(primary: Estimate, failed: Sequence[Check], plan: Plan) -> str:
     return (
         f"{able}, but its interval holds both 1 and a ratio worth acting on; for one too short to hold both it would "
         f"take about {events_to_separate(primary, d):,} {same_mix}"
+    )
+
+
+def _needed_without_error(primary: Estimate, plan: Plan) -> str:
+    if primary.estimable:
+        return "Needed: failures and successes in both kinds of change; without them there is no error to plan with."
+    return (
+        f"Needed: failures of both kinds of change in strata that hold both, at least {plan.gates.min_events} in all."
     )
 
 

@@ -178,3 +178,31 @@ def test_results_are_written_whole_and_the_verdict_is_told(command):
     assert out.startswith("The data cannot tell, because a check made beforehand failed: ")
     assert out.splitlines()[-1] == "Results: results.json"
     assert '"call": "cannot_tell"' in Path("results.json").read_text(encoding="utf-8")
+
+
+# --- whose tables, whose plan
+
+
+def test_one_table_alone_is_never_filled_up_with_the_demo_organisations(command):
+    table = written("d.csv", "deployment_id,deployed_at,service,assistance\nd1,2026-01-01T00:00:00Z,api,ai\n")
+    assert command("analyse", "--deployments", table) == (
+        3,
+        "",
+        "counterfault: incidents: no source given; name one with --incidents or under [sources] in the plan\n",
+    )
+
+
+def test_whoever_brings_tables_gets_the_default_plan():
+    from counterfault.inputs import open_inputs
+    from counterfault.plan import Plan
+
+    opened = open_inputs(deployments="d.csv", incidents="i.csv")
+    assert opened.plan.digest == Plan().digest
+    assert opened.sources.model_dump(exclude_none=True) == {"deployments": "d.csv", "incidents": "i.csv"}
+
+
+def test_a_folder_where_a_file_should_go_is_told_in_a_sentence(command):
+    Path("there").mkdir()
+    code, _, err = command("analyse", "--json", "there")
+    assert code == 2
+    assert err.splitlines()[-1] == "counterfault: there is a directory, so no file of that name can be written"

@@ -60,11 +60,12 @@ FAULTS = {
     "data.max_quarantined = 10": "data.max_quarantined: input should be less than or equal to 1 (given: 10)",
     # not one of the choices
     "outcome.link = 'windw'": (
-        "outcome.link: input should be 'recorded_then_window', 'recorded', 'window', 'dependency' or 'last' "
-        "(given: 'windw')"
+        "outcome.link: input should be 'recorded_then_window', 'recorded', 'window', 'dependency' or 'last'; "
+        "did you mean 'window'? (given: 'windw')"
     ),
     "design.primary = 'crude.risk_ratio'": (
-        "design.primary: input should be 'stratified.risk_ratio' or 'total.risk_ratio' (given: 'crude.risk_ratio')"
+        "design.primary: input should be 'stratified.risk_ratio' or 'total.risk_ratio'; "
+        "did you mean 'stratified.risk_ratio'? (given: 'crude.risk_ratio')"
     ),
     "design.cluster = 'layer'": "design.cluster: input should be 'service' or 'team' (given: 'layer')",
     "mapping.load.duplicates = 'latest'": (

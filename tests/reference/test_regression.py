@@ -286,7 +286,7 @@ REFUSALS = {
     "None of the 14 deployments was followed by an incident.": table(
         ("a", "small", 1, 4, 0), ("a", "small", 0, 5, 0), ("b", "small", 1, 2, 0), ("b", "small", 0, 3, 0)
     ),
-    "None of the 0 deployments was followed by an incident.": table(),
+    "No deployment is left to compare.": table(),
     "No service × period holds exposed deployments, unexposed deployments and an incident.": table(
         ("a", "small", 1, 4, 1), ("b", "small", 0, 5, 2), ("c", "small", 1, 4, 0), ("c", "small", 0, 4, 0)
     ),

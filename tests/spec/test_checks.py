@@ -237,7 +237,7 @@ def test_an_interval_rests_on_the_degrees_of_freedom_whose_quantile_it_used(quan
     assert (found.status, found.gate) == (status, False)
     assert found.sentence.startswith(
         "4 services have both kinds of change where a failure can be compared, and the variation between services has "
-        f"{degrees:.1f} degrees of freedom"
+        f"{degrees:.2f} degrees of freedom"
     )
 
 

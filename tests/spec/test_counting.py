@@ -495,3 +495,14 @@ def test_drawn_tables_have_the_types_that_checking_gives():
     for name in ("deployments", "incidents"):
         assert dict(ours.tables[name].schema().items()) == dict(real.tables[name].schema().items())
     assert ours.engine.name == real.engine.name
+
+
+def test_a_period_without_deployments_is_a_slip_of_the_plan():
+    with pytest.raises(PlanError) as refused:
+        counted(
+            plan(period={"start": "2027-01-01"}),
+            deployments="id | service | at | assistance \n d1 | api | 2026-03-01 00:00 | ai",
+        )
+    assert str(refused.value) == (
+        "period: no deployment lies from 2027-01-01; the data run from 2026-03-01 to 2026-03-01"
+    )

@@ -186,7 +186,7 @@ def test_the_first_screen_answers(record, page):
         "AI-assisted changes fail more often, by enough to act on.",
         record["verdict"]["sentence"],
         "Risk ratio 1.62 95% interval 1.31–2.00; within service × quarter",
-        "Grade B A to D; 2 of 3 checks passed, 1 not assessed",
+        "Grade B A to D; 2 of 4 checks passed, 1 not assessed",
         "Deployments compared 25,650 6,320 AI-assisted, 19,330 not; 2,850 of unknown assistance left out",
         "Incidents 871",
         "121 70 to 158, among AI-assisted deployments",

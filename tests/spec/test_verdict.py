@@ -146,8 +146,10 @@ def test_an_estimate_that_cannot_be_had_says_why():
     found = decide(nothing, equivalence, [], PLAN)
     assert found.call is Call.CANNOT_TELL
     assert found.sentence == "The data cannot tell: None of the 7 deployments was followed by an incident."
-    assert found.excluded == "These data exclude no ratio."
-    assert found.needed == "Needed: at least 20 failures spread over both kinds of change."
+    assert found.excluded == (
+        "There is no primary estimate to exclude a ratio; the other estimates say what they exclude."
+    )
+    assert found.needed == ("Needed: failures of both kinds of change in strata that hold both, at least 20 in all.")
     assert found.attributable_incidents is None and found.minimum_detectable_effect is None
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from counterfault.challenges.contrast import contrast_on
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
-from counterfault.estimators.regression import as_headline
 
 BY_RULE = {
     "recorded_events": ("total.risk_ratio.recorded", "an incident recorded as caused by the deployment"),
@@ -22,7 +22,7 @@ class EachRuleAlone:
 
     def __call__(self, counted: Counted, level: float = 0.95) -> tuple[Estimate, ...]:
         return tuple(
-            as_headline(self.adjust_for)(counted.read_as(outcome), level).named(name, outcome=meaning)
+            contrast_on(counted, outcome, self.adjust_for, level).named(name, outcome=meaning)
             for outcome, (name, meaning) in BY_RULE.items()
             if outcome in counted.outcomes
         )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from counterfault.challenges.contrast import contrast_on
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
-from counterfault.estimators.regression import as_headline
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,6 @@ class IncidentsOfOtherCause:
         """None where the incidents have no column ``cause`` to tell them by."""
         if "control_events" not in counted.outcomes:
             return None
-        return as_headline(self.adjust_for)(counted.read_as("control_events"), level).named(
+        return contrast_on(counted, "control_events", self.adjust_for, level).named(
             "negative_control.risk_ratio", outcome="an incident of another known cause in the window after it"
         )

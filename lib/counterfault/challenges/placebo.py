@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from counterfault.challenges.contrast import contrast_on
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
-from counterfault.estimators.regression import as_headline
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,6 @@ class BeforeTheDeployment:
     adjust_for: tuple[str, ...] = ()
 
     def __call__(self, counted: Counted, level: float = 0.95) -> Estimate:
-        return as_headline(self.adjust_for)(counted.read_as("placebo_events"), level).named(
+        return contrast_on(counted, "placebo_events", self.adjust_for, level).named(
             "placebo.risk_ratio", outcome="an incident of the service in the window before the deployment"
         )

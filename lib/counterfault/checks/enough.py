@@ -141,7 +141,7 @@ def small_sample(facts: Facts) -> Check:
         value=min(degrees, clusters),
         threshold=f"at least {FEWEST}",
         sentence=f"{clusters} {cluster}s have both kinds of change where a failure can be compared, and the variation "
-        f"between {cluster}s has {degrees:.1f} degrees of freedom; below {FEWEST} of either it is hardly known",
+        f"between {cluster}s has {degrees:.2f} degrees of freedom; below {FEWEST} of either it is hardly known",
     )
 
 

@@ -54,6 +54,8 @@ def no_service_carries_it(facts: Facts) -> Check:
     whole, found = facts.estimates["stratified.risk_ratio"], facts.without_one
     if not whole.estimable or len(found) < 2:
         return not_assessed("leave_one_out", question, "fewer than two services with failures", gate=False)
+    if whole.value == 0:
+        return not_assessed("leave_one_out", question, "no AI-assisted change failed, so every ratio is 0", gate=False)
     if silent := [item.label for item in found if not item.estimable]:
         return Check(
             id="leave_one_out",

@@ -16,8 +16,8 @@ from counterfault.cells import Cells
 from counterfault.checking.settling import kept
 from counterfault.counting.covariates import with_covariates
 from counterfault.counting.outcomes import OUTCOMES, with_outcomes
-from counterfault.counting.population import ANALYSED, by_label, population, step
-from counterfault.linking import Linked
+from counterfault.counting.population import ANALYSED, by_label, population, require_deployments_in, step
+from counterfault.linking import Linked, study_tables
 from counterfault.plan import Plan
 
 __all__ = ["OUTCOMES", "Counted", "count"]
@@ -62,22 +62,37 @@ def count(linked: Linked, plan: Plan) -> Counted:
     Raises
     ------
     PlanError : the plan names no stratum, or one or a cluster that these tables have no column for, a number without
-        bins, or a covariate that cannot be one.
+        bins, a covariate that cannot be one, or a period without deployments.
     """
     deployments, not_assessed = with_covariates(linked.checked, plan)
     marked = with_outcomes(deployments, linked, plan)
     marked = marked.mutate(step=step(marked, linked, plan))
     marked = kept(linked.checked.engine, "marked", marked)
+    ended = population(marked)
+    require_deployments_in(plan.period, ended, linked)
     covariates = tuple(name for name in (*plan.design.confounders, *plan.design.mediators) if name in marked.columns)
     outcomes = tuple(name for name in OUTCOMES if name in marked.columns)
     return Counted(
         cells=_cells(marked, plan, covariates, outcomes),
         outcomes=outcomes,
-        population=population(marked),
+        population=ended,
         by_label=by_label(marked),
         covariates=covariates,
-        not_assessed=tuple(not_assessed),
+        not_assessed=(*not_assessed, *_unusable_incidents(linked, plan)),
     )
+
+
+def _unusable_incidents(linked: Linked, plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Incidents that the plan's rule cannot tie for want of a service."""
+    incidents = study_tables(linked.checked, plan).incidents
+    if plan.outcome.link == "recorded":
+        return ()
+    homeless = incidents.filter(incidents.service.isnull())
+    if plan.outcome.link == "recorded_then_window" and "caused_by" in incidents.columns:
+        homeless = homeless.filter(homeless.caused_by.isnull())
+    number = int(homeless.count().execute())
+    rule = plan.outcome.link.replace("_", " ")
+    return ((f"{number:,} incidents", f"no service, so the rule {rule!r} cannot tie them"),) if number else ()
 
 
 def _cells(marked: Any, plan: Plan, covariates: Sequence[str], outcomes: Sequence[str]) -> Cells:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from counterfault.checking.filters import LEFT_OUT
 from counterfault.linking import Linked
-from counterfault.plan import CALENDAR, Plan
+from counterfault.plan import CALENDAR, Period, Plan, PlanError
 
 LEFT_OUT_STEP, BEFORE, FROM_ON = "left out by the plan", "before", "from"
 NOT_FOLLOWED, REPAIR, NO_LABELS = "not followed", "repair", "no change is labelled"
@@ -51,6 +51,24 @@ def population(marked: Any) -> pd.DataFrame:
     wide = wide.reindex(columns=["ai", "human", "unknown"], fill_value=0).astype("int64")
     placed: pd.DataFrame = wide.loc[sorted(wide.index, key=_place)]
     return placed.rename_axis(None, axis="columns").reset_index()
+
+
+def require_deployments_in(period: Period, population: pd.DataFrame, linked: Linked) -> None:
+    """A period that holds no deployment is a slip of the plan, not a finding.
+
+    Raises
+    ------
+    PlanError : with the days that the deployments do cover.
+    """
+    if not (period.start or period.end):
+        return
+    outside = population["step"].str.startswith((LEFT_OUT_STEP, f"{BEFORE} ", f"{FROM_ON} "))
+    if len(population) and outside.all():
+        asked = [f"from {period.start}"] if period.start else []
+        asked += [f"before {period.end}"] if period.end else []
+        raise PlanError(
+            f"period: no deployment lies {' '.join(asked)}; the data run from {linked.start:%Y-%m-%d} to {linked.end:%Y-%m-%d}"
+        )
 
 
 def _place(step: str) -> tuple[int, str]:

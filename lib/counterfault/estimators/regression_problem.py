@@ -148,6 +148,8 @@ def comparable(whole: Problem) -> Problem:
         With the reason, when none do.
     """
     if not whole.events.sum():
+        if not whole.copies.sum():
+            raise NotComparableError("No deployment is left to compare.")
         raise NotComparableError(f"None of the {whole.copies.sum():.0f} deployments was followed by an incident.")
     eventful = whole.only(_any_in(whole.strata, whole.events > 0))
     _require_both_arms(eventful)

@@ -90,7 +90,7 @@ def value_and_limits(estimate: Estimate) -> str:
 
 def reason(estimate: Estimate) -> str:
     """Why an estimate has no value, in its own words."""
-    return clip(estimate.caveats[0], 200) if estimate.caveats else "the method gave no reason"
+    return clip(estimate.caveats[0].rstrip("."), 200) if estimate.caveats else "the method gave no reason"
 
 
 def finding(estimate: Estimate, worth_acting_on: float | None = None) -> str:

@@ -121,17 +121,15 @@ def _effect(record: Record) -> Fact | None:
         return None
     name = primary.estimand.label.capitalize()
     if not primary.estimable:
-        return Fact(name, "not estimable", plain("; ".join(primary.caveats)))
+        return Fact(name, "not estimable", plain("; ".join(caveat.rstrip(".") for caveat in primary.caveats)))
     interval = primary.interval
     held = f"{percent(interval.level)} interval {limits(interval.low, interval.high)}"
     return Fact(name, number(primary.value), held + (f"; {plain(primary.design)}" if primary.design else ""))
 
 
 def _checks_passed(checks: Sequence[Mapping[str, Any]]) -> str:
-    assessed = [check for check in checks if check["status"] != "not assessed"]
-    passed = sum(check["status"] == "pass" for check in assessed)
-    open_ = len(checks) - len(assessed)
-    return f"{passed} of {len(assessed)} checks passed" + (f", {open_} not assessed" if open_ else "")
+    passed, open_ = (sum(check["status"] == status for check in checks) for status in ("pass", "not assessed"))
+    return f"{passed} of {len(checks)} checks passed" + (f", {open_} not assessed" if open_ else "")
 
 
 def _deployments(record: Record) -> Fact | None:
