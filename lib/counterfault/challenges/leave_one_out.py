@@ -22,7 +22,10 @@ class LeaveOneOut:
         names = sorted(cells.frame.loc[cells.frame["events"] > 0, self.column].unique())
         if len(names) < 2:
             return ()
-        return tuple(self._without(cells, name, level) for name in names)
+        # Mantel–Haenszel knows no covariates, so their levels are summed once and not once for every name.
+        keys = list(dict.fromkeys((*cells.strata, self.column, "exposed")))
+        summed = replace(cells, frame=cells.frame.groupby(keys)[["n", "events"]].sum().reset_index())
+        return tuple(self._without(summed, name, level) for name in names)
 
     def _without(self, cells: Cells, name: str, level: float) -> Estimate:
         rest = replace(cells, frame=cells.frame[cells.frame[self.column] != name])

@@ -67,7 +67,8 @@ def require_deployments_in(period: Period, population: pd.DataFrame, linked: Lin
         asked = [f"from {period.start}"] if period.start else []
         asked += [f"before {period.end}"] if period.end else []
         raise PlanError(
-            f"period: no deployment lies {' '.join(asked)}; the data run from {linked.start:%Y-%m-%d} to {linked.end:%Y-%m-%d}"
+            f"period: no deployment lies {' '.join(asked)}; the data run from {linked.start:%Y-%m-%d} "
+            f"to {linked.end:%Y-%m-%d}"
         )
 
 
