@@ -31,15 +31,17 @@ class Table:
     caption : what the table says; must not be empty.
     units : column → unit, added to its heading.
     formats : column → function that turns one value into text, where the default does not fit.
+    longest : characters of text shown per cell.
     """
 
     frame: pd.DataFrame
     caption: str
     units: Mapping[str, str] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
+    longest: int = LONGEST
 
     def _repr_html_(self) -> str:
-        return table_html(self.frame, self.caption, units=self.units, formats=self.formats)
+        return table_html(self.frame, self.caption, units=self.units, formats=self.formats, longest=self.longest)
 
 
 def table_html(

@@ -46,8 +46,8 @@ def tell_links(linked: Linked, plan: Plan) -> Prose:
     """How many links the plan's rule made, and how many coincidence would have made."""
     row = linked.by_rule.set_index("rule").loc[plan.outcome.link]
     made = (
-        f"The plan's rule ({plan.outcome.link.replace('_', ' ')}) made {row['links']:,} links between "
-        f"{row['incidents']:,} incidents and {row['deployments']:,} deployments."
+        f"The plan's rule ({plan.outcome.link.replace('_', ' ')}) made {row['links']:,.0f} links "
+        f"between {row['incidents']:,.0f} incidents and {row['deployments']:,.0f} deployments."
     )
     chance = row["expected_by_chance"]
     if chance != chance or chance is None:  # NaN: time plays no part in this rule
@@ -100,11 +100,10 @@ def tell_reversal(estimates: Estimates) -> Prose:
             f"**The direction turns.** {numbers} Services and quarters with more AI-assisted changes also fail at "
             f"another rate for other reasons, and the first number mixes the two (Simpson's paradox)."
         )
-    shrinks = abs(log(within.value)) < abs(log(crude.value))
+    moved = "nearer to" if abs(log(within.value)) < abs(log(crude.value)) else "further from"
     return Prose(
-        f"{numbers} The comparison within strata is {'nearer to' if shrinks else 'further from'} 1: "
-        f"{_percent(crude.value / within.value)} of difference between the two ratios comes from where and when AI is "
-        f"used, not from the changes."
+        f"{numbers} The comparison within strata lies {moved} 1. What the two numbers differ by is owed to where and when "
+        f"AI is used."
     )
 
 

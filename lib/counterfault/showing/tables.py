@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
 
 import pandas as pd
 
@@ -13,6 +12,8 @@ from counterfault.counting import Counted
 from counterfault.estimate import Estimate, figures
 from counterfault.figures.tables import Table
 from counterfault.linking import Linked
+
+WHOLE_SENTENCE = 400  # a method or a reason cut in half says nothing
 
 
 def accounts_table(checked: Checked) -> Table:
@@ -74,7 +75,7 @@ def estimates_table(estimates: Iterable[Estimate], caption: str) -> Table:
         }
         for item in estimates
     ]
-    return Table(pd.DataFrame(rows), caption)
+    return Table(pd.DataFrame(rows), caption, longest=WHOLE_SENTENCE)
 
 
 def checks_table(checks: Iterable[Check]) -> Table:
@@ -89,9 +90,4 @@ def checks_table(checks: Iterable[Check]) -> Table:
         }
         for check in checks
     ]
-    return Table(pd.DataFrame(rows), "Checks made before the estimate may speak")
-
-
-def percent(value: float) -> str:
-    """A share as a percentage, or a dash."""
-    return f"{value:.1%}" if isfinite(value) else "–"
+    return Table(pd.DataFrame(rows), "Checks made before the estimate may speak", longest=WHOLE_SENTENCE)
