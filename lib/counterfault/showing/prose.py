@@ -102,8 +102,8 @@ def tell_reversal(estimates: Estimates) -> Prose:
         )
     moved = "nearer to" if abs(log(within.value)) < abs(log(crude.value)) else "further from"
     return Prose(
-        f"{numbers} The comparison within strata lies {moved} 1. What the two numbers differ by is owed to where and when "
-        f"AI is used."
+        f"{numbers} The comparison within strata lies {moved} 1. What the two numbers differ by is owed to where and "
+        f"when AI is used."
     )
 
 
