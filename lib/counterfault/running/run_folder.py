@@ -41,6 +41,7 @@ class RunFolder:
                 f"{target} holds files that no run has written (there is no manifest.json); name a new or empty folder"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
+        _clear_remains(target)
         staging = target.with_name(f".{target.name}.{os.getpid()}.running")
         if staging.exists():
             shutil.rmtree(staging)
@@ -73,3 +74,25 @@ class RunFolder:
     def discard(self) -> None:
         """Nothing of this run is kept."""
         shutil.rmtree(self.staging, ignore_errors=True)
+
+
+def _clear_remains(target: Path) -> None:
+    """What runs left that were killed: a good report they had moved aside comes back, the rest goes."""
+    for remains in sorted(target.parent.glob(f".{target.name}.*.*")):
+        number, _, kind = remains.name.removeprefix(f".{target.name}.").partition(".")
+        if kind not in ("running", "previous") or not number.isdigit() or _is_running(int(number)):
+            continue
+        if kind == "previous" and not target.exists():
+            remains.rename(target)
+        else:
+            shutil.rmtree(remains)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
