@@ -54,7 +54,7 @@ def _understood(column: Column, source: Any, given: Any, typed: Any, mapping: Ma
     if column.allowed:
         listed = ", ".join(column.allowed)
         return [(f"{name} is not one of {listed}", typed.notnull() & typed.notin(column.allowed))]
-    if column.kind is Kind.TEXT:
+    if column.kind is Kind.TEXT or _cannot_be_lost(column, source.type()):
         return []
     if column.kind is not Kind.TIME:
         fault = "is neither yes nor no" if column.kind is Kind.YES_NO else f"is not a {column.kind.value}"
@@ -63,6 +63,15 @@ def _understood(column: Column, source: Any, given: Any, typed: Any, mapping: Ma
         return [(f"{name} is not a time such as {EXAMPLE}", lost)]
     naive = without_zone(given_text(source, column)).notnull()
     return [(f"{name} has no time zone", lost & naive), (f"{name} is not a time such as {EXAMPLE}", lost & ~naive)]
+
+
+def _cannot_be_lost(column: Column, given: Any) -> bool:
+    """Where the source's own type is the contract's, every value is understood, and a rule would only cost time."""
+    if column.kind is Kind.YES_NO:
+        return bool(given.is_boolean())
+    if column.kind is Kind.TIME:
+        return bool(given.is_timestamp() and given.timezone is not None)
+    return bool(given.is_signed_integer())
 
 
 def table_rules(contract: Table, columns: dict[str, Any]) -> list[Rule]:
