@@ -162,3 +162,23 @@ def test_refused_data_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         cli.main()
     assert leaving.value.code == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv", "i.csv"]
+
+
+def test_a_verdict_that_differs_from_the_last_published_one_ends_with_five_if_asked(
+    small: Inputs,
+    notebooks: MakeNotebooks,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    notebooks(**{"10_fine": "1 + 1"})
+    out = tmp_path / "report"
+    call = runner.run(small, out, jobs=1, say=lambda line: None).analysis.verdict.call.code
+    results = out / "results.json"
+    results.write_text(results.read_text().replace(f'"call": "{call}"', '"call": "fewer"'))
+    monkeypatch.setattr("sys.argv", ["counterfault", "run", str(small.plan_path), f"--out={out}", "--alert-on-change"])
+    with pytest.raises(SystemExit) as leaving:
+        cli.main()
+    assert leaving.value.code == 5
+    assert capsys.readouterr().err.endswith(f"the verdict changed: it was fewer, it is {call}\n")
+    assert runner.published_call(out) == call
