@@ -19,12 +19,27 @@ if TYPE_CHECKING:
 
 
 class Estimand(Enum):
-    """What is being compared, the value that means "no difference", and the range it can take."""
+    """What is being compared, the value that means "no difference", and the range it can take.
+
+    A description of one group (a risk, a mean, a spread) compares nothing: its null is NaN.
+    """
 
     RISK_RATIO = ("risk ratio", 1.0, 0.0, inf)
     RISK_DIFFERENCE = ("risk difference", 0.0, -1.0, 1.0)
     ODDS_RATIO = ("odds ratio", 1.0, 0.0, inf)
     RATE_RATIO = ("rate ratio", 1.0, 0.0, inf)
+    HAZARD_RATIO = ("hazard ratio", 1.0, 0.0, inf)
+    MEAN_RATIO = ("ratio of means", 1.0, 0.0, inf)
+    RATIO_OF_RATIOS = ("ratio of ratios", 1.0, 0.0, inf)
+    RATE_DIFFERENCE = ("rate difference", 0.0, -inf, inf)
+    MEAN_DIFFERENCE = ("difference of means", 0.0, -inf, inf)
+    RISK_DIFFERENCE_CONTRAST = ("difference of risk differences", 0.0, -2.0, 2.0)
+    RERI = ("relative excess risk due to interaction", 0.0, -inf, inf)
+    ATTRIBUTABLE_INCIDENTS = ("attributable incidents", 0.0, -inf, inf)
+    ATTRIBUTABLE_FRACTION = ("attributable fraction", 0.0, -inf, 1.0)
+    RISK = ("risk", nan, 0.0, 1.0)
+    MEAN = ("mean", nan, -inf, inf)
+    SPREAD = ("standard deviation between groups", nan, 0.0, inf)
 
     def __init__(self, label: str, null: float, lowest: float, highest: float) -> None:
         self.label = label
