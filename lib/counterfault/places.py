@@ -33,6 +33,11 @@ def default_plan() -> Path:
     return _shared("plans") / "default.toml"
 
 
+def public_claims() -> Path:
+    """What was publicly claimed about AI-assisted changes and outages in March 2026, as a CSV file."""
+    return _shared("data") / "public" / "claims.csv"
+
+
 def from_here(place: str) -> str:
     """A path as seen from the working directory where it lies below it; any other place as it was given.
 

@@ -80,10 +80,11 @@ class Mappings(Section):
 
 
 class Period(Section):
-    """Which deployments are studied: from `start` to before `end` (dates, UTC)."""
+    """Which deployments are studied: from `start` to before `end`, and since when incidents are written down (UTC)."""
 
     start: date | None = None
     end: date | None = None
+    incidents_from: date | None = None
 
     @model_validator(mode="after")
     def _start_precedes_end(self) -> Self:
@@ -177,6 +178,72 @@ class Design(Section):
         return self
 
 
+class Amplifies(Section):
+    """What a column must be for its deployments to count as those where AI may do more."""
+
+    at_least: float | None = None
+    below: float | None = None
+    equals: str | None = None
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("give exactly one of at_least, below, equals")
+        return self
+
+    def __str__(self) -> str:
+        if self.equals is not None:
+            return self.equals
+        return f"at least {self.at_least:g}" if self.at_least is not None else f"below {self.below:g}"
+
+
+AMPLIFIER_COLUMNS = ("dependants",)  # made from the dependencies: services that need this one
+
+
+def _default_amplifiers() -> dict[str, Amplifies]:
+    return {
+        "size": Amplifies(at_least=100.0),
+        "reviewers": Amplifies(below=1.0),
+        "approved_by_human": Amplifies(equals="no"),
+        "validated": Amplifies(equals="no"),
+        "at_peak": Amplifies(equals="yes"),
+        "dependants": Amplifies(at_least=3.0),
+        "layer": Amplifies(equals="platform"),
+        "author_tenure_days": Amplifies(below=90.0),
+    }
+
+
+class Designs(Section):
+    """What the further designs look at, beside the primary comparison."""
+
+    risk_hours: tuple[float, ...] = ()
+    before_hours: float | None = Field(default=None, gt=0)
+    horizon_hours: float | None = Field(default=None, gt=0)
+    severe_at_most: int = Field(default=2, ge=1, le=4)
+    spill_over_hops: int = Field(default=2, ge=1, le=5)
+    adopter: Literal["service", "team"] = "service"
+    adopted_share: float = Field(default=0.3, gt=0, lt=1)
+    calendar: Literal["week", "month", "quarter"] = "month"
+    amplifiers: dict[str, Amplifies] = Field(default_factory=_default_amplifiers)
+
+    @model_validator(mode="after")
+    def _hours_rise(self) -> Self:
+        if list(self.risk_hours) != sorted({hours for hours in self.risk_hours if hours > 0}):
+            raise ValueError(f"designs.risk_hours: {list(self.risk_hours)} must be above 0 and rise without repeats")
+        return self
+
+    @model_validator(mode="after")
+    def _amplifiers_are_columns(self) -> Self:
+        known = (*TABLES["deployments"].names, *DERIVED, *AMPLIFIER_COLUMNS)
+        for name in self.amplifiers:
+            if name not in known:
+                guess = nearest(name, known)
+                raise ValueError(
+                    f"designs.amplifiers: no column {name!r}" + (f"; did you mean {guess!r}?" if guess else "")
+                )
+        return self
+
+
 class Decision(Section):
     """How the primary interval is read."""
 
@@ -221,6 +288,7 @@ class Plan(Section):
     period: Period = Period()
     outcome: Outcome = Outcome()
     design: Design = Design()
+    designs: Designs = Designs()
     decision: Decision = Decision()
     gates: Gates = Gates()
     data: Data = Data()

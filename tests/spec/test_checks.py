@@ -59,6 +59,7 @@ def counted(drawn: Cells, **changes: Any) -> Counted:
         "by_label": by_label("service | month | assistance | compared | n | events"),
         "covariates": (),
         "not_assessed": (),
+        "rows": None,
     }
     return Counted(**{**fields, **changes})
 

@@ -36,6 +36,8 @@ class Counted:
         not leave out; ``compared`` ones are in the contrast, or would be if their label were known.
     covariates : of the plan's confounders and mediators, those the tables have.
     not_assessed : (what, why) for everything the plan asks and these tables cannot give.
+    rows : Ibis table of all accepted deployments with strata, covariates, outcomes and ``step``; it stays where the
+        data are, for the panels and cells of further designs.
     """
 
     cells: Cells
@@ -44,6 +46,7 @@ class Counted:
     by_label: pd.DataFrame
     covariates: tuple[str, ...]
     not_assessed: tuple[tuple[str, str], ...]
+    rows: Any
 
     def read_as(self, outcome: str) -> Cells:
         """The same cells with another column of :data:`OUTCOMES` as their events."""
@@ -79,6 +82,7 @@ def count(linked: Linked, plan: Plan) -> Counted:
         by_label=by_label(marked),
         covariates=covariates,
         not_assessed=(*not_assessed, *_unusable_incidents(linked, plan)),
+        rows=marked,
     )
 
 

@@ -40,7 +40,7 @@ def with_covariates(checked: Checked, plan: Plan) -> tuple[Any, list[tuple[str, 
     for role, names in (("confounder", plan.design.confounders), ("mediator", plan.design.mediators)):
         for name in names:
             _require_covariate(name, role)
-            source, missing = _covariate_source(deployments, name)
+            source, missing = covariate_source(deployments, name)
             if source is None:
                 not_assessed.append((f"adjustment for the {role} {name}", missing))
             elif name not in strata:  # a stratum already holds it fixed
@@ -51,7 +51,7 @@ def with_covariates(checked: Checked, plan: Plan) -> tuple[Any, list[tuple[str, 
         "assistance",
         LEFT_OUT,
         **{"month": calendar_label(deployments.deployed_at, "month"), **strata, **derived},
-        repair=_is_repair(deployments),
+        repair=is_repair(deployments),
     )
     if not checked.has("deployments", "is_hotfix") and not checked.has("deployments", "is_rollback"):
         not_assessed.append(("repairs during an open incident", "no column is_hotfix, is_rollback"))
@@ -106,7 +106,7 @@ def calendar_label(time: Any, unit: str) -> Any:
     return time.strftime("%Y-%m" if unit == "month" else "%Y")
 
 
-def _covariate_source(deployments: Any, name: str) -> tuple[Any, str]:
+def covariate_source(deployments: Any, name: str) -> tuple[Any, str]:
     """The column behind a covariate, or None and what is missing for it."""
     needed = ("lines_added", "lines_deleted") if name == "size" else (name,)
     if missing := [column for column in needed if column not in deployments.columns]:
@@ -130,6 +130,7 @@ def _binned(source: Any, name: str, plan: Plan) -> Any:
     return ibis.cases((source.isnull(), MISSING), *branches, else_=f"{edges[-1]:g} and more")
 
 
-def _is_repair(deployments: Any) -> Any:
+def is_repair(deployments: Any) -> Any:
+    """Whether a deployment is a hot-fix or a roll-back, as a condition on the table."""
     flags = [deployments[name].fill_null(False) for name in ("is_hotfix", "is_rollback") if name in deployments.columns]
     return reduce(lambda left, right: left | right, flags, ibis.literal(False))

@@ -7,6 +7,7 @@ from typing import Any
 import ibis
 
 from counterfault.checking.rules import recorded_causes
+from counterfault.counting.covariates import is_repair
 from counterfault.linking import Linked, every_severity, study_tables
 from counterfault.linking.rules import NO_CHANGE, Tables, possibly_changed, rule_named
 from counterfault.plan import Plan
@@ -37,6 +38,14 @@ def with_outcomes(deployments: Any, linked: Linked, plan: Plan) -> Any:
         marked = marked.left_join(ids, "deployment_id").drop("deployment_id_right")
         marked = marked.mutate(**{name: marked[name].fill_null(0)})
     return marked
+
+
+def repairing_deployments(linked: Linked, plan: Plan) -> Any:
+    """``deployment_id`` of hot-fixes and roll-backs made while an incident of their service was open."""
+    tables = every_severity(linked.checked, plan)
+    open_then = _open_incidents(tables, plan).select("deployment_id").distinct()
+    deployments = tables.deployments
+    return deployments.filter(is_repair(deployments)).select("deployment_id").semi_join(open_then, "deployment_id")
 
 
 def _before(tables: Tables, plan: Plan) -> Any:

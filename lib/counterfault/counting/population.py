@@ -13,9 +13,10 @@ from counterfault.linking import Linked
 from counterfault.plan import CALENDAR, Period, Plan, PlanError
 
 LEFT_OUT_STEP, BEFORE, FROM_ON = "left out by the plan", "before", "from"
+BEFORE_RECORD = "before the incident record"
 NOT_FOLLOWED, REPAIR, NO_LABELS = "not followed", "repair", "no change is labelled"
 UNKNOWN, ANALYSED = "assistance unknown", "analysed"
-ORDER = (LEFT_OUT_STEP, BEFORE, FROM_ON, NOT_FOLLOWED, REPAIR, NO_LABELS, UNKNOWN, ANALYSED)
+ORDER = (LEFT_OUT_STEP, BEFORE_RECORD, BEFORE, FROM_ON, NOT_FOLLOWED, REPAIR, NO_LABELS, UNKNOWN, ANALYSED)
 
 
 def step(marked: Any, linked: Linked, plan: Plan) -> Any:
@@ -27,6 +28,9 @@ def step(marked: Any, linked: Linked, plan: Plan) -> Any:
         branches.append((marked.deployed_at < _midnight(plan.period.start), f"{BEFORE} {plan.period.start}"))
     if plan.period.end:
         branches.append((marked.deployed_at >= _midnight(plan.period.end), f"{FROM_ON} {plan.period.end} on"))
+    if plan.period.incidents_from:
+        begins = plan.period.incidents_from
+        branches.append((marked.deployed_at < _midnight(begins), f"{BEFORE_RECORD}, which begins {begins}"))
     block = next((name for name in plan.design.strata if name in CALENDAR), "month")
     labelled = (marked.assistance != "unknown").cast("int64").sum().over(group_by=block)
     return ibis.cases(

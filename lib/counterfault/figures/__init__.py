@@ -4,6 +4,7 @@ They know estimates and small result frames, never data. Matplotlib is imported 
 """
 
 from counterfault.figures.adoption import adoption
+from counterfault.figures.curves import failures_by_share, time_to_incident
 from counterfault.figures.failure_rate import failure_rates
 from counterfault.figures.figure import Figure
 from counterfault.figures.flow import flow
@@ -17,9 +18,11 @@ __all__ = [
     "Table",
     "adoption",
     "failure_rates",
+    "failures_by_share",
     "flow",
     "forest",
     "links",
     "table_html",
+    "time_to_incident",
     "verdict_strip",
 ]

@@ -1,0 +1,114 @@
+"""Shares drawn as curves over a number: what would be at each share of AI, or what had happened by each hour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from counterfault.figures.figure import Figure, drawn
+from counterfault.figures.periods import name_at_right, require_columns, share_axis
+from counterfault.figures.sheet import Sheet
+from counterfault.figures.svg import AI, HUMAN, INK, QUIET
+from counterfault.figures.wording import number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+COLOURS = {"AI-assisted": AI, "not AI-assisted": HUMAN}
+DASHES = ("-", (0, (6, 2)), (0, (2, 2)), (0, (6, 2, 1, 2)))
+
+
+def failures_by_share(curves: pd.DataFrame, here: float) -> Figure:
+    """The share of failures that are AI-assisted, for each share of changes and several ratios.
+
+    Parameters
+    ----------
+    curves : columns ``ratio``, ``share_of_changes``, ``share_of_failures``; each ratio's rows in order.
+    here : the share of changes to mark.
+
+    Raises
+    ------
+    ValueError
+        Where a column is missing or no row is there.
+    """
+    require_columns("failures_by_share", curves, ("ratio", "share_of_changes", "share_of_failures"))
+    frame = curves.rename(columns={"share_of_changes": "x", "share_of_failures": "share"})
+    frame["line"] = [f"ratio {number(ratio)}" for ratio in frame["ratio"]]
+    caption = f"With no effect at all, AI-assisted changes are {percent(here)} of the changes and of the failures here."
+    return drawn(
+        lambda width: _draw(width, frame, "share of changes that are AI-assisted", here, percents=True),
+        title="AI-assisted failures, by share of changes",
+        caption=caption,
+        alt=f"One curve per ratio, rising from nothing to all. {caption}",
+        data=curves,
+    )
+
+
+def time_to_incident(curves: pd.DataFrame) -> Figure:
+    """The share of deployments with an incident by each hour after them, for both groups.
+
+    Parameters
+    ----------
+    curves : columns ``group`` ("AI-assisted" or "not AI-assisted"), ``hours``, ``risk``, ``low``, ``high``; rows of
+        each group in order of time.
+
+    Raises
+    ------
+    ValueError
+        Where a column is missing or no row is there.
+    """
+    require_columns("time_to_incident", curves, ("group", "hours", "risk", "low", "high"))
+    frame = curves.rename(columns={"group": "line", "hours": "x", "risk": "share"})
+    last = frame.groupby("line", sort=False).last()
+    parts = [
+        f"{name}: {percent(row['share'])} ({percent(row['low'])} to {percent(row['high'])})"
+        for name, row in last.iterrows()
+    ]
+    caption = f"By hour {number(float(frame['x'].max()))} an incident had begun after {'; '.join(parts)}."
+    return drawn(
+        lambda width: _draw(width, frame, "hours since the deployment", None, percents=False),
+        title="Time from deployment to incident",
+        caption=caption,
+        alt=f"Two rising step curves with their intervals. {caption}",
+        data=curves,
+    )
+
+
+def _draw(width: int, frame: pd.DataFrame, x_words: str, mark: float | None, *, percents: bool) -> Drawing:
+    sheet = Sheet(width, 270)
+    left, right = 44, width - (112 if sheet.narrow else 130)
+    axes = sheet.axes(left, 10, right, 216)
+    share_axis(axes, list(frame["high"] if "high" in frame else frame["share"]))
+    axes.set_xlim(0, float(frame["x"].max()))
+    _name_x(axes, x_words, percents)
+    names = []
+    for place, (name, rows) in enumerate(frame.groupby("line", sort=False)):
+        colour = COLOURS.get(str(name), INK)
+        _line(axes, rows, colour, DASHES[place % len(DASHES)], steps=not percents)
+        names.append((float(rows["share"].iloc[-1]), str(name)))
+    if mark is not None:
+        axes.axvline(mark, color=QUIET, linewidth=1)
+        # All curves meet at both ends, so their names stand where they are furthest apart.
+        names = [
+            (float(rows.iloc[len(rows) // 2]["share"]), str(name)) for name, rows in frame.groupby("line", sort=False)
+        ]
+    name_at_right(axes, names, 206)
+    return sheet.drawing
+
+
+def _name_x(axes: Axes, words: str, percents: bool) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = axes.get_xlim()
+    ticks = [float(tick) for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
+    axes.set_xticks(ticks, [f"{100 * tick:g}%" if percents else f"{tick:g}" for tick in ticks])
+    axes.set_xlabel(words, color=QUIET, labelpad=6)
+    axes.spines["bottom"].set_visible(True)
+
+
+def _line(axes: Axes, rows: pd.DataFrame, colour: str, dash: object, *, steps: bool) -> None:
+    style = "steps-post" if steps else "default"
+    axes.plot(rows["x"], rows["share"], color=colour, linestyle=dash, linewidth=2, clip_on=False, drawstyle=style)
+    if "high" in rows:
+        axes.fill_between(rows["x"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0, step="post")
