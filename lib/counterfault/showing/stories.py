@@ -52,7 +52,7 @@ def tell_no_effect(share: float, growth: float) -> Prose:
     return Prose(
         f"Where {share:.0%} of the changes are AI-assisted and AI does nothing at all, **{share:.0%} of the failed "
         f"changes are AI-assisted**. Should AI-assisted changes grow {growth:g}-fold while the others stay, "
-        f"{after:.0%} of the changes and {after:.0%} of the failures would be, and failures of AI-assisted changes would grow "
+        f"{after:.0%} of the changes and of the failures would be, and failures of AI-assisted changes would grow "
         f"{growth:g}-fold: a growth of such failures by that factor is what no effect looks like."
     )
 
