@@ -18,7 +18,8 @@ LIB = Path(counterfault.__file__).parent
 # Each may import what stands before it, and itself. Reading down the list is reading the study.
 ORDER = (
     "estimate",  # the one result type
-    "cells",  # counts, the only data an estimator sees
+    "cells",  # counts of deployments …
+    "panels",  # … and of time and consequences: the only data an estimator sees
     "contracts",  # what a table must be
     "places",  # where the notebooks and plans are
     "labels",  # which changes were AI-assisted
@@ -98,9 +99,10 @@ def test_imports_point_one_way(module):
 
 
 def test_the_result_type_and_the_cells_import_nothing_of_ours():
-    assert {unit: ours(LIB / f"{unit}.py") for unit in ("estimate", "cells", "contracts", "places")} == {
+    assert {unit: ours(LIB / f"{unit}.py") for unit in ("estimate", "cells", "panels", "contracts", "places")} == {
         "estimate": set(),
         "cells": set(),
+        "panels": set(),
         "contracts": set(),
         "places": set(),
     }
@@ -115,7 +117,7 @@ def units_imported_by(unit: str) -> set[str]:
     [
         ("simulate", {"contracts"}),  # an invented organisation must not know how it will be judged
         ("labels", set()),
-        ("estimators", {"estimate", "cells"}),  # nothing of rows, plans or engines
+        ("estimators", {"estimate", "cells", "panels"}),  # nothing of rows, plans or engines
         ("figures", {"estimate"}),  # results, never data
         ("publish", {"estimate", "figures"}),
     ],

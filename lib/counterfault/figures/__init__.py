@@ -4,6 +4,7 @@ They know estimates and small result frames, never data. Matplotlib is imported 
 """
 
 from counterfault.figures.adoption import adoption
+from counterfault.figures.causal_diagram import causal_diagram
 from counterfault.figures.curves import failures_by_share, time_to_incident
 from counterfault.figures.failure_rate import failure_rates
 from counterfault.figures.figure import Figure
@@ -17,6 +18,7 @@ __all__ = [
     "Figure",
     "Table",
     "adoption",
+    "causal_diagram",
     "failure_rates",
     "failures_by_share",
     "flow",
