@@ -348,3 +348,8 @@ def test_quarters_are_those_of_utc_whatever_zone_the_users_engine_is_in():
     tables = [engine.create_table("d", deployments), engine.create_table("i", incidents)]
     found = analyse(*tables, now=datetime(2026, 7, 1, tzinfo=UTC))
     assert found.counted.cells.frame["quarter"].unique().tolist() == ["2026Q1"]
+
+
+def test_the_schema_knows_every_estimand():
+    named = schema()["properties"]["estimates"]["items"]["properties"]["estimand"]["enum"]
+    assert named == [estimand.label for estimand in Estimand]
