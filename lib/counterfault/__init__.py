@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from counterfault.checks import challenge
     from counterfault.counting import count
     from counterfault.estimate import Estimand, Estimate, Interval
-    from counterfault.estimating import estimate_effects, primary_at
+    from counterfault.estimating import Study, estimate_effects, estimate_family, estimate_further, primary_at
     from counterfault.estimators.adoption import growth_in_count, growth_in_share
+    from counterfault.estimators.causal_diagram import causal_diagram
     from counterfault.estimators.homogeneity import homogeneity
+    from counterfault.estimators.overlap import balance, overlap
     from counterfault.inputs import open_inputs
     from counterfault.linking import link
     from counterfault.plan import Plan
@@ -32,17 +34,23 @@ _HOME = {
     "Estimate": "estimate",
     "Interval": "estimate",
     "Plan": "plan",
+    "Study": "estimating",
     "analyse": "analysis",
+    "balance": "estimators.overlap",
+    "causal_diagram": "estimators.causal_diagram",
     "challenge": "checks",
     "check": "checking",
     "count": "counting",
     "decide": "verdict",
     "estimate_effects": "estimating",
+    "estimate_family": "estimating",
+    "estimate_further": "estimating",
     "growth_in_count": "estimators.adoption",
     "growth_in_share": "estimators.adoption",
     "homogeneity": "estimators.homogeneity",
     "link": "linking",
     "open_inputs": "inputs",
+    "overlap": "estimators.overlap",
     "primary_at": "estimating",
     "read": "sources",
 }
@@ -53,18 +61,24 @@ __all__ = [
     "Estimate",
     "Interval",
     "Plan",
+    "Study",
     "analyse",
+    "balance",
+    "causal_diagram",
     "challenge",
     "check",
     "count",
     "decide",
     "estimate_effects",
+    "estimate_family",
+    "estimate_further",
     "figures",
     "growth_in_count",
     "growth_in_share",
     "homogeneity",
     "link",
     "open_inputs",
+    "overlap",
     "primary_at",
     "read",
     "showing",

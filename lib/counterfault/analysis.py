@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from counterfault.checking import Checked, check
 from counterfault.checks import Challenged, Check, challenge
 from counterfault.counting import Counted, count
 from counterfault.estimate import Estimate
-from counterfault.estimating import Estimates, estimate_effects, primary_at
+from counterfault.estimating import Estimates, Study, estimate_effects, estimate_further, primary_at
 from counterfault.linking import Linked, link
 from counterfault.plan import Plan
 from counterfault.sources import Source, read
@@ -75,6 +76,7 @@ def analyse(
     plan: Plan | None = None,
     now: datetime | None = None,
     notes: tuple[str, ...] = (),
+    further: bool = True,
 ) -> Analysis:
     """From tables and a plan to a verdict, without a notebook.
 
@@ -85,6 +87,8 @@ def analyse(
     plan : the default plan where absent.
     now : rows from after this moment (and a day) are from the future; the present where absent.
     notes : sentences about the sources for the report.
+    further : whether the further designs are estimated too. The verdict does not read them, so a simulation of verdicts
+        need not wait for them.
 
     Raises
     ------
@@ -93,10 +97,10 @@ def analyse(
     """
     plan = plan or Plan()
     raw = read(deployments, incidents, dependencies=dependencies, load=load, plan=plan, notes=notes)
-    return conclude(check(raw, plan, now=now or datetime.now(UTC)), plan)
+    return conclude(check(raw, plan, now=now or datetime.now(UTC)), plan, further=further)
 
 
-def conclude(checked: Checked, plan: Plan) -> Analysis:
+def conclude(checked: Checked, plan: Plan, *, further: bool = True) -> Analysis:
     """The analysis of tables that have passed the contract."""
     linked = link(checked, plan)
     counted = count(linked, plan)
@@ -104,4 +108,6 @@ def conclude(checked: Checked, plan: Plan) -> Analysis:
     challenged = challenge(linked, counted, estimates, plan)
     equivalence = primary_at(counted, plan, plan.decision.equivalence_level)
     verdict = decide(estimates["primary"], equivalence, challenged.checks, plan)
+    if further:
+        estimates = MappingProxyType({**estimates, **estimate_further(Study(linked, counted, plan))})
     return Analysis(plan, checked, linked, counted, estimates, challenged, verdict)

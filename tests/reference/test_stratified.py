@@ -1,6 +1,6 @@
 """Stratified estimates against R, and what they answer where R stops."""
 
-from math import inf, isnan, log, sqrt
+from math import exp, inf, isnan, log, sqrt
 
 import pandas as pd
 import pytest
@@ -469,13 +469,18 @@ def test_homogeneity_warns_of_sparse_strata():
     )
 
 
-def test_the_exact_test_declines_what_it_cannot_do_in_reasonable_time():
+def test_the_exact_test_draws_what_it_cannot_enumerate_in_reasonable_time():
     rows = [{"service": s, "exposed": e, "n": 90_000, "events": 3_000} for s in "ab" for e in (0, 1)]
     found = exact_conditional(Cells(pd.DataFrame(rows), strata=("service",)))
     assert found.caveats == (
-        "the exact distribution has 12001 points, and more than 10000 are not attempted: with so many events the "
-        "Mantel–Haenszel odds ratio and its limits serve as well",
+        "the exact distribution has 12001 points, and more than 10000 are not enumerated: the p-value is drawn and the "
+        "limits are approximate",
     )
+    assert found.p_value == 1  # exposed events are exactly what is expected, so every draw is as far out
+    assert found.value == approx(1, rel=1e-12)
+    # 1.96 over the root of the hypergeometric variances, 2 · 6000 · 174000 · 90000² / (180000² · 179999): 0.0364
+    assert limits(found) == approx((exp(-0.0364), exp(0.0364)), rel=1e-3)
+    assert "Monte Carlo p of 9999 random assignments within strata, (1+b)/(1+B)" in found.method
 
 
 @pytest.mark.parametrize("measure", [risk_ratio, risk_difference, odds_ratio, exact_conditional, homogeneity])

@@ -10,7 +10,7 @@ import ibis
 
 from counterfault.cells import Cells
 from counterfault.contracts import ASSISTANCE, INCIDENTS
-from counterfault.counting.covariates import MISSING, covariate_source
+from counterfault.counting.covariates import MISSING, calendar_label, covariate_source
 from counterfault.counting.population import ANALYSED
 from counterfault.linking import Linked, study_tables
 from counterfault.linking.rules import AlongDependencies
@@ -178,3 +178,17 @@ def _split(rows: Any, level: Any, column: str, name: str, plan: Plan, held_fixed
 
 def _keys(plan: Plan, held_fixed: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys((*plan.design.strata, plan.design.cluster, *held_fixed)))
+
+
+def cells_by_calendar(rows: Any, plan: Plan, unit: str, held_fixed: tuple[str, ...]) -> Cells:
+    """Cells with one more column, the calendar block of that unit ("2026-W05"), for clusters that cross services.
+
+    Parameters
+    ----------
+    rows : deployments as ``Counted.rows`` holds them.
+    plan : strata and cluster.
+    unit : year, quarter, month or week; the name of the new column.
+    held_fixed : covariate columns of the cells.
+    """
+    level = rows.select("deployment_id", **{f"{unit}_label": calendar_label(rows.deployed_at, unit)})
+    return _split(rows, level, f"{unit}_label", unit, plan, held_fixed)

@@ -1,4 +1,4 @@
-"""The estimates of a plan, from cells: each under the stable id that reports and results use."""
+"""The comparison within strata: the first set of estimates, and the primary one among them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,6 @@ from counterfault.estimators.regression import as_headline, total_and_direct
 from counterfault.plan import Plan
 
 Estimates = Mapping[str, Estimate]
-
-FIRST_SHOWN_IN = (  # beginnings of ids, the more special first, and the notebook that discusses them
-    ("total.risk_ratio.", "90_verdict"),
-    ("crude.", "30_association"),
-    ("stratified.", "30_association"),
-    ("total.", "30_association"),
-    ("direct.", "30_association"),
-    ("adoption.", "20_adoption"),
-    ("", "90_verdict"),
-)
-
-
-def notebook_of(id: str) -> str:
-    """The notebook in which an estimate is shown first."""
-    return next(notebook for beginning, notebook in FIRST_SHOWN_IN if id.startswith(beginning))
 
 
 def estimate_effects(counted: Counted, plan: Plan) -> Estimates:

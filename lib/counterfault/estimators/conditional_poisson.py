@@ -62,7 +62,7 @@ class _Likelihood:
 
 
 def fit_conditional_poisson(
-    design: Floats, copies: Floats, events: Floats, strata: Codes, most_steps: int = 60
+    design: Floats, copies: Floats, events: Floats, strata: Codes, most_steps: int = 60, start: Floats | None = None
 ) -> ConditionalFit:
     """The coefficients under which the events of each stratum fell most probably where they did.
 
@@ -73,9 +73,10 @@ def fit_conditional_poisson(
     strata : (m,) codes 0 … S−1.
     most_steps : Newton steps before giving up. The log-likelihood is concave, and cells that would send a
         coefficient to infinity are set aside beforehand (:func:`fitted_to_zero`), so few are needed.
+    start : (k,) where to begin, such as the coefficients of nearly the same data; zero by default.
     """
     likelihood = _Likelihood(design, copies, events, strata)
-    beta = np.zeros(design.shape[1])
+    beta = np.zeros(design.shape[1]) if start is None else start
     reached, expected = likelihood(beta)
     for _ in range(most_steps):
         centred = centred_within(design, expected, strata)

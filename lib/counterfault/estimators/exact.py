@@ -23,12 +23,13 @@ from scipy.special import logsumexp
 from counterfault.cells import Cells, TwoByTwo
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.estimators import score, two_by_two
-from counterfault.estimators.hypergeometric import Logs, log_weights, possible
+from counterfault.estimators.conditional_draws import DrawnEvents, convolved, draw_exposed_events, require_draws
+from counterfault.estimators.hypergeometric import ConditionalScore, Logs, log_weights, possible
 from counterfault.estimators.roots import positive_crossing
 from counterfault.estimators.strata import Strata
 
-# Points of the distribution of the sum. The work grows with their square: about a second here, and beyond it
-# the normal approximation behind the Mantel–Haenszel limits is no longer in question.
+# Points of the distribution of the sum. The work grows with their square: about a second here. Beyond it the p-value
+# is drawn, and the normal approximation behind the score limits is no longer in question.
 LARGEST_SUPPORT = 10_000
 
 # Probabilities that differ by rounding alone count as equal; R's fisher.test and mantelhaen.test allow as much.
@@ -87,7 +88,9 @@ class ExposedEvents:
         return min(1.0, 2 * exp(min(self.tail(1.0, upper=side, mid_p=True) for side in (True, False))))
 
 
-def exact_conditional(cells: Cells, level: float = 0.95, *, mid_p: bool = False) -> Estimate:
+def exact_conditional(
+    cells: Cells, level: float = 0.95, *, mid_p: bool = False, draws: int = 9_999, seed: int = 20_260_101
+) -> Estimate:
     """Within strata, by what factor do the odds of failing differ, with nothing approximated?
 
     Parameters
@@ -96,6 +99,7 @@ def exact_conditional(cells: Cells, level: float = 0.95, *, mid_p: bool = False)
     level : confidence level; half of the error is left on each side.
     mid_p : count the observed table half. Exact limits are wider than they need be because counts are whole;
         the mid-p ones are narrower and hold the level on average rather than always.
+    draws, seed : of random assignments, and of their random numbers; used beyond 10,000 possible outcomes only.
 
     Returns
     -------
@@ -104,12 +108,14 @@ def exact_conditional(cells: Cells, level: float = 0.95, *, mid_p: bool = False)
         were, ``value`` is NaN and the lower limit is finite. The p-value sums the probabilities of all outcomes at
         most as probable as the observed one; with ``mid_p`` it is twice the smaller mid-p tail. The first can
         disagree with the limits at the margin, as Fisher's does, because it is not two one-sided tests.
-        Not estimable where no margin leaves anything to vary, or beyond 10,000 possible outcomes.
+        Beyond 10,000 possible outcomes the estimate is the same, the p-value is drawn by Monte Carlo and the limits
+        are those of the conditional score test; ``method`` and a caveat say so. Not estimable where no margin leaves
+        anything to vary.
 
     Raises
     ------
     ValueError
-        ``level`` is not inside (0, 1), a cell lacks a stratum value, or counts are impossible.
+        ``level`` is not inside (0, 1), a cell lacks a stratum value, counts are impossible, or ``draws`` is below 99.
 
     Notes
     -----
@@ -119,9 +125,12 @@ def exact_conditional(cells: Cells, level: float = 0.95, *, mid_p: bool = False)
     strata = Strata.of(cells)
     method = _method(mid_p)
     tables = [table for table in strata.tables if _span(table)]
-    if reason := strata.silence() or _too_little_or_much(tables):
+    require_draws(draws)
+    if reason := strata.silence() or _nothing_varies(tables):
         answer = not_estimable(Estimand.ODDS_RATIO, reason, method=method, level=level, support=strata.support)
         return answer.named("stratified.odds_ratio_exact", design=strata.design)
+    if points(tables) > LARGEST_SUPPORT:
+        return _beyond_enumeration(strata, tables, level, draw_exposed_events(tables, draws, seed), mid_p)
     exposed = exposed_events(tables)
     interval = _limits(exposed, level, mid_p)
     return Estimate(
@@ -141,7 +150,7 @@ def exposed_events(tables: list[TwoByTwo]) -> ExposedEvents:
     """The distribution of the summed exposed events, from one table per stratum; at least one table."""
     return ExposedEvents(
         lowest=sum(possible(table)[0] for table in tables),
-        log_weights=reduce(_convolve, sorted((log_weights(table) for table in tables), key=len)),
+        log_weights=reduce(convolved, sorted((log_weights(table) for table in tables), key=len)),
         observed=sum(table.exposed_events for table in tables),
     )
 
@@ -156,31 +165,50 @@ def _unbounded(exposed: ExposedEvents, interval: Interval) -> str:
     return two_by_two.unbounded(Estimand.ODDS_RATIO, interval) if exposed.at_maximum else ""
 
 
+def points(tables: list[TwoByTwo]) -> int:
+    """How many values the summed exposed events can take."""
+    return 1 + sum(_span(table) for table in tables)
+
+
+def _beyond_enumeration(
+    strata: Strata, tables: list[TwoByTwo], level: float, drawn: DrawnEvents, mid_p: bool
+) -> Estimate:
+    """The same estimate, with the p-value from random assignments and limits from the conditional score test."""
+    contrast = ConditionalScore(tables)
+    at_minimum, at_maximum = drawn.observed == drawn.lowest, drawn.observed == drawn.highest
+    value = 0.0 if at_minimum else inf if at_maximum else positive_crossing(lambda ratio: contrast(ratio)[0])
+    interval = score.limits(contrast, Estimand.ODDS_RATIO, value, level)
+    p = "twice the smaller mid-p tail" if mid_p else "sums at least as far from their expectation"
+    return Estimate(
+        estimand=Estimand.ODDS_RATIO,
+        value=nan if at_maximum else value,
+        interval=interval,
+        method=(
+            f"conditional maximum likelihood, conditional score limits; Monte Carlo p of {len(drawn.sums)} random "
+            f"assignments within strata, (1+b)/(1+B): {p}"
+        ),
+        support=strata.support,
+        id="stratified.odds_ratio_exact",
+        design=strata.design,
+        p_value=drawn.mid_p() if mid_p else drawn.two_sided(),
+        caveats=(
+            *([two_by_two.unbounded(Estimand.ODDS_RATIO, interval)] if at_maximum else []),
+            f"the exact distribution has {points(tables)} points, and more than {LARGEST_SUPPORT} are not enumerated: "
+            "the p-value is drawn and the limits are approximate",
+            *filter(None, [strata.left_out()]),
+        ),
+    )
+
+
 def _span(table: TwoByTwo) -> int:
     low, high = possible(table)
     return high - low
 
 
-def _too_little_or_much(tables: list[TwoByTwo]) -> str:
-    points = 1 + sum(_span(table) for table in tables)
-    if points == 1:
-        return "in every stratum with both groups, nothing or everything was an event: the margins fix the counts"
-    if points > LARGEST_SUPPORT:
-        return (
-            f"the exact distribution has {points} points, and more than {LARGEST_SUPPORT} are not attempted: with so "
-            "many events the Mantel–Haenszel odds ratio and its limits serve as well"
-        )
-    return ""
-
-
-def _convolve(first: Logs, second: Logs) -> Logs:
-    """Direct convolution of two sequences given by their logarithms."""
-    short, long = sorted((first, second), key=len)
-    total = np.full(len(short) + len(long) - 1, -inf)
-    for shift, log_weight in enumerate(short):
-        window = total[shift : shift + len(long)]
-        np.logaddexp(window, long + log_weight, out=window)
-    return total
+def _nothing_varies(tables: list[TwoByTwo]) -> str:
+    if tables:
+        return ""
+    return "in every stratum with both groups, nothing or everything was an event: the margins fix the counts"
 
 
 def _conditional_odds_ratio(exposed: ExposedEvents) -> float:

@@ -16,14 +16,20 @@ from math import exp, inf, sqrt
 from scipy.special import stdtr, stdtrit
 
 from counterfault.cells import Cells
-from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimate import Estimand, Estimate, Interval
 from counterfault.estimators.cluster_robust import Sandwich, SmallSample, cluster_robust
 from counterfault.estimators.conditional_poisson import fit_conditional_poisson
-from counterfault.estimators.regression_problem import EXPOSED, NotComparableError, Problem, comparable, problem_of
+from counterfault.estimators.regression_problem import EXPOSED, NotComparableError, Problem
+from counterfault.estimators.within_strata import (
+    answered,
+    error_between_clusters,
+    exp_or_infinity,
+    few_clusters,
+    strata_words,
+)
 
 __all__ = ["HEADLINE", "ModifiedPoisson", "SmallSample", "as_headline", "total_and_direct"]
 
-_FEWEST_CLUSTERS = 4
 _FEWEST_DEGREES = 4.0
 
 
@@ -67,22 +73,11 @@ class ModifiedPoisson:
     at_least_model: bool = False
 
     def __call__(self, cells: Cells, level: float = 0.95) -> Estimate:
-        if not 0 < level < 1:
-            raise ValueError(f"level is {level}; a confidence level lies between 0 and 1, such as 0.95.")
-        try:
-            found = self._estimate(cells, problem_of(cells, self.adjust_for), level)
-        except NotComparableError as reason:
-            found = not_estimable(
-                Estimand.RISK_RATIO,
-                str(reason),
-                method=self._method(cells),
-                level=level,
-                support={**cells.two_by_two().support(), "clusters": _clusters_in(cells)},
-            )
-        return replace(found, design=_design(cells), adjustment=self.adjust_for)
+        return answered(
+            cells, self.adjust_for, level, self._method(cells), lambda used: self._estimate(cells, used, level)
+        )
 
-    def _estimate(self, cells: Cells, whole: Problem, level: float) -> Estimate:
-        used = comparable(whole)
+    def _estimate(self, cells: Cells, used: Problem, level: float) -> Estimate:
         fit = fit_conditional_poisson(used.design, used.copies, used.events, used.strata)
         if not fit.converged:
             raise NotComparableError("The fit did not settle: the log-likelihood is too flat to have a maximum.")
@@ -94,32 +89,30 @@ class ModifiedPoisson:
         return Estimate(
             estimand=Estimand.RISK_RATIO,
             value=exp(log_ratio),
-            interval=Interval(_exp(log_ratio - reach), _exp(log_ratio + reach), level),
+            interval=Interval(exp_or_infinity(log_ratio - reach), exp_or_infinity(log_ratio + reach), level),
             method=self._method(cells, degrees, robust=reference == degrees),
-            support={**used.support(), "clusters": _clusters_in(cells)},
+            support=used.support(),
             p_value=2 * float(stdtr(reference, -abs(log_ratio / error))),
             standard_error=error,
-            caveats=(*_few_clusters(used, cells.cluster), *_few_degrees(degrees), *used.notes),
+            caveats=(*few_clusters(used), *_few_degrees(degrees), *used.notes),
         )
 
     def _error_and_reference(self, sandwich: Sandwich, cluster: str, level: float) -> tuple[float, float]:
         """The standard error, and the degrees of freedom of the t distribution its interval comes from."""
-        robust, degrees = _standard_error(sandwich, cluster), float(sandwich.degrees_of_freedom[0])
-        model = sqrt(float(sandwich.model_covariance[0, 0]))
+        model, degrees = sqrt(float(sandwich.model_covariance[0, 0])), float(sandwich.degrees_of_freedom[0])
+        robust = error_between_clusters(float(sandwich.covariance[0, 0]), model**2, cluster)
         of_model = float(stdtrit(inf, 0.5 + level / 2)) * model
         if self.at_least_model and of_model > float(stdtrit(degrees, 0.5 + level / 2)) * robust:
             return model, inf
         return robust, degrees
 
     def _method(self, cells: Cells, degrees: float | None = None, *, robust: bool = True) -> str:
-        strata = " × ".join(cells.strata)
-        effects = f", {strata} effects conditioned out" if strata else ""
         kind = "Satterthwaite " if self.small_sample is SmallSample.CR2 else ""
         reference = "" if degrees is None else f", t with {degrees:.1f} {kind}degrees of freedom"
         if not robust:
             reference += "; the interval is that of independent deployments, which is wider"
         return (
-            f"modified Poisson regression (Zou 2004){effects}; "
+            f"modified Poisson regression (Zou 2004){strata_words(cells)}; "
             f"{self.small_sample.value} standard error by {cells.cluster}{reference}"
         )
 
@@ -183,43 +176,9 @@ def _what_direct_means(mediators: tuple[str, ...]) -> str:
     )
 
 
-def _standard_error(sandwich: Sandwich, cluster: str) -> float:
-    """The robust standard error, refused where clusters say nothing about one another."""
-    robust, model = float(sandwich.covariance[0, 0]), float(sandwich.model_covariance[0, 0])
-    # Clusters that all agree have score zero at the maximum: the sandwich is then rounding error, and an
-    # interval from it would be a point.
-    if robust < 1e-14 * model:
-        raise NotComparableError(
-            f"All {cluster}s agree exactly on the ratio, so there is no variation between them to compute a standard "
-            "error from."
-        )
-    return sqrt(robust)
-
-
-def _few_clusters(used: Problem, cluster: str) -> Iterator[str]:
-    exposed, unexposed = used.clusters_compared()
-    if min(exposed, unexposed) < _FEWEST_CLUSTERS:
-        yield (
-            f"Exposed deployments of {exposed} and unexposed ones of {unexposed} {cluster}s can be compared; with "
-            f"fewer than {_FEWEST_CLUSTERS} on either side the interval is not to be trusted."
-        )
-
-
 def _few_degrees(degrees: float) -> Iterator[str]:
     if degrees < _FEWEST_DEGREES:
         yield (
             f"The interval rests on {degrees:.1f} degrees of freedom; below {_FEWEST_DEGREES:.0f} the t "
             "approximation is unreliable (Pustejovsky & Tipton 2018)."
         )
-
-
-def _clusters_in(cells: Cells) -> int:
-    return int(cells.frame.loc[cells.frame["n"] > 0, cells.cluster].nunique())
-
-
-def _design(cells: Cells) -> str:
-    return "within " + " × ".join(cells.strata) if cells.strata else "across all deployments"
-
-
-def _exp(value: float) -> float:
-    return exp(value) if value < 700 else inf

@@ -30,6 +30,7 @@ class Problem:
     levels : the covariates themselves, (m) rows.
     copies, events : (m,) deployments, and those followed by an incident.
     strata, clusters : (m,) codes from 0 without gaps.
+    cluster_names : the name behind each code of ``clusters``.
     place : what a stratum is called, "service × period".
     cluster : what a cluster is called.
     notes : what a reader must know about entries or columns set aside.
@@ -42,12 +43,14 @@ class Problem:
     events: Floats
     strata: Codes
     clusters: Codes
+    cluster_names: tuple[str, ...]
     place: str
     cluster: str
     notes: tuple[str, ...] = ()
 
     def only(self, kept: Mask) -> Problem:
         """The entries of this mask, with strata and clusters counted anew."""
+        left, clusters = np.unique(self.clusters[kept], return_inverse=True)
         return replace(
             self,
             design=self.design[kept],
@@ -55,7 +58,8 @@ class Problem:
             copies=self.copies[kept],
             events=self.events[kept],
             strata=np.unique(self.strata[kept], return_inverse=True)[1],
-            clusters=np.unique(self.clusters[kept], return_inverse=True)[1],
+            clusters=clusters,
+            cluster_names=tuple(self.cluster_names[code] for code in left),
         )
 
     def columns(self, kept: list[int]) -> Problem:
@@ -126,6 +130,8 @@ def problem_of(cells: Cells, adjust_for: tuple[str, ...]) -> Problem:
     frame = cells.frame.loc[cells.frame["n"] > 0, [*keys, "n", "events"]]
     frame = frame.groupby(keys, as_index=False, observed=True, sort=True)[["n", "events"]].sum()
     design, covariate_of = _design(frame, adjust_for)
+    clusters = _codes(frame, (cells.cluster,))
+    first_of_each = np.unique(clusters, return_index=True)[1]
     return Problem(
         design=design,
         covariate_of=covariate_of,
@@ -133,14 +139,33 @@ def problem_of(cells: Cells, adjust_for: tuple[str, ...]) -> Problem:
         copies=frame["n"].to_numpy(np.float64),
         events=frame["events"].to_numpy(np.float64),
         strata=_codes(frame, cells.strata),
-        clusters=_codes(frame, (cells.cluster,)),
+        clusters=clusters,
+        cluster_names=tuple(map(str, frame[cells.cluster].iloc[first_of_each])),
         place=" × ".join(cells.strata) or "group of deployments",
         cluster=cells.cluster,
     )
 
 
 def comparable(whole: Problem) -> Problem:
-    """The entries that inform the ratio and the columns it can be told apart from.
+    """The entries that inform the ratio and the columns it can be told apart from, in clusters that can be compared.
+
+    Raises
+    ------
+    NotComparableError
+        With the reason, when none do, or when exposed or unexposed ones lie in one cluster only.
+    """
+    used = informative(whole)
+    for name, clusters in zip(("exposed", "unexposed"), used.clusters_compared(), strict=True):
+        if clusters < 2:
+            raise NotComparableError(
+                f"All {name} deployments that can be compared lie in one {whole.cluster}, which cannot show how far "
+                f"{whole.cluster}s differ from one another."
+            )
+    return used
+
+
+def informative(whole: Problem) -> Problem:
+    """The entries that inform the ratio and the columns it can be told apart from, in however many clusters.
 
     Raises
     ------
@@ -168,12 +193,6 @@ def comparable(whole: Problem) -> Problem:
             f"At equal {_listed(whole.levels.columns)}, incidents fell only on one side wherever exposed and "
             f"unexposed deployments of one {whole.place} can be compared: the ratio has no finite estimate."
         )
-    for name, clusters in zip(("exposed", "unexposed"), used.clusters_compared(), strict=True):
-        if clusters < 2:
-            raise NotComparableError(
-                f"All {name} deployments that can be compared lie in one {whole.cluster}, which cannot show how far "
-                f"{whole.cluster}s differ from one another."
-            )
     notes = (*_set_aside(eventful, separated), *_idle(eventful, identified))
     return replace(used.columns(sorted(columns)), notes=notes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -11,6 +12,7 @@ from counterfault.counting.population import ANALYSED
 from counterfault.estimate import Estimate, figures
 from counterfault.estimating import Estimates
 from counterfault.estimators.homogeneity import Homogeneity
+from counterfault.estimators.multiplicity import adjusted_p
 from counterfault.linking import Linked
 from counterfault.plan import Plan
 from counterfault.verdict import Verdict
@@ -156,3 +158,36 @@ def tell_attributable(verdict: Verdict, primary: Estimate) -> Prose:
 
 def _whole(value: float) -> str:
     return "minus infinity" if value == float("-inf") else f"{value:,.0f}"
+
+
+def tell_self_controlled(series: Estimates) -> Prose:
+    """How many more incidents begin after each kind of deployment, and whether more after AI-assisted ones."""
+    ai, other, ratio = (series[f"self_controlled.{name}"] for name in ("rate_ratio_ai", "rate_ratio_other", "ratio"))
+    if not (ai.estimable and other.estimable):
+        silent = next(item for item in (ai, other) if not item.estimable)
+        return Prose(f"No rate ratio can be given: {silent.caveats[0].rstrip('.')}.")
+    text = (
+        f"{ai.label.capitalize()} an AI-assisted deployment, incidents begin {_times(ai)} as often as in the same "
+        f"service's quiet hours of that month and part of the week; after other deployments, {_times(other)} as often."
+    )
+    if ratio.estimable:
+        text += f" The one over the other: **{_times(ratio, word='')}**; 1 would mean that shipping is shipping."
+    return Prose(text)
+
+
+def tell_amplifiers(ratios: Sequence[Estimate]) -> Prose:
+    """Which of the planned contrasts stand out after correction, and how many were asked."""
+    told = [item for item in ratios if item.p_value is not None]
+    if not told:
+        return Prose("None of the planned contrasts can be estimated on these data.")
+    adjusted = adjusted_p([item.p_value for item in told if item.p_value is not None])
+    clear = [item.label for item, p in zip(told, adjusted, strict=True) if p <= 1 - item.interval.level]
+    asked = f"Of {len(ratios)} planned contrasts, {len(told)} can be estimated."
+    if not clear:
+        return Prose(f"{asked} After correction for having asked them all (Holm) none stands out from 1.")
+    return Prose(f"{asked} After correction for having asked them all (Holm) these stand out: **{', '.join(clear)}**.")
+
+
+def _times(item: Estimate, word: str = " times") -> str:
+    low, high = figures(item.interval.low), figures(item.interval.high)
+    return f"{figures(item.value)}{word} ({low} to {high})"

@@ -62,20 +62,35 @@ def links_frame(linked: Linked) -> pd.DataFrame:
 
 
 def estimates_table(estimates: Iterable[Estimate], caption: str) -> Table:
-    """Estimates with their intervals and methods, one row each."""
+    """Estimates with their intervals and methods, one row each, and what a reader must know of them."""
     rows = [
         {
             "estimate": item.id,
+            "of": "" if item.label == "all" else item.label,
             "what": item.estimand.label,
             "value": figures(item.value) if item.estimable else "not estimable",
             "low": figures(item.interval.low),
             "high": figures(item.interval.high),
+            "p": _p(item.p_value),
             "level": f"{item.interval.level:.0%}",
             "method": item.method,
+            "to know": " ".join(_sentence(caveat) for caveat in item.caveats),
         }
         for item in estimates
     ]
-    return Table(pd.DataFrame(rows), caption, longest=WHOLE_SENTENCE)
+    frame = pd.DataFrame(rows)
+    empty = [name for name in ("of", "p", "to know") if not frame.empty and not frame[name].any()]
+    return Table(frame.drop(columns=empty), caption, longest=WHOLE_SENTENCE)
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+def _sentence(caveat: str) -> str:
+    return caveat[0].upper() + caveat[1:].rstrip(".") + "."
 
 
 def checks_table(checks: Iterable[Check]) -> Table:

@@ -1,0 +1,264 @@
+"""The further designs, family by family: which estimators a study asks, with which settings, under which ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from counterfault.cells import Cells
+from counterfault.counting.further_cells import FAILURE_MODES
+from counterfault.counting.outcomes import OUTCOMES
+from counterfault.estimate import Estimand, Estimate, not_estimable
+from counterfault.estimating.effects import Estimates
+from counterfault.estimating.study import Study
+from counterfault.estimators.binomial_normal import rare_event_pooling
+from counterfault.estimators.blast_radius import SERVICES, USERS, mean_ratio, median_ratio
+from counterfault.estimators.case_crossover import CaseCrossover
+from counterfault.estimators.change_point import ChangePoint
+from counterfault.estimators.cluster_randomisation import RandomiseClusters
+from counterfault.estimators.conditional_logistic import ConditionalLogistic
+from counterfault.estimators.cox import CauseSpecificCox
+from counterfault.estimators.dose import Dose
+from counterfault.estimators.doubly_robust import OverlapWeighted, overlap_weighted
+from counterfault.estimators.event_study import PreTrend
+from counterfault.estimators.families import failure_modes, spill_over
+from counterfault.estimators.firth import FirthLogistic
+from counterfault.estimators.interaction import Amplifier, ExposedKinds
+from counterfault.estimators.interrupted_series import InterruptedSeries
+from counterfault.estimators.jackknife import ClusterJackknife
+from counterfault.estimators.kinds import ByKind, tiers, tools
+from counterfault.estimators.logistic import LogisticRegression
+from counterfault.estimators.mediation import Mediation
+from counterfault.estimators.multiplicity import for_multiplicity
+from counterfault.estimators.random_effects import random_effects
+from counterfault.estimators.randomisation import RandomiseDeployments
+from counterfault.estimators.regression import as_headline
+from counterfault.estimators.restricted_mean import restricted_mean_difference
+from counterfault.estimators.self_controlled import CaseSeries
+from counterfault.estimators.severity import severe_risk_ratio, severity_odds_ratio
+from counterfault.estimators.staggered import Controls, StaggeredAdoption
+from counterfault.estimators.standardised import Standardised, standardised
+from counterfault.estimators.surfacing import surfacing
+from counterfault.estimators.survival_curves import Weighting, cumulative_incidence
+from counterfault.estimators.two_way import TwoWayPoisson
+from counterfault.estimators.wild_score import WildScore
+
+Family = Callable[[Study], Iterable[Estimate]]
+
+ONLY_EXPOSED = ("validated",)  # columns that only AI-assisted changes have: an automated gate for AI code
+
+
+def few_clusters(study: Study) -> Iterator[Estimate]:
+    """The headline regression under other ways of allowing for few clusters."""
+    cells, held, level = study.cells, study.confounders, study.level
+    yield ClusterJackknife(held)(cells, level)
+    yield WildScore(held)(cells, level)
+    yield TwoWayPoisson("week", held)(study.by_week(), level)
+    yield RandomiseDeployments()(cells, level)
+    yield RandomiseClusters()(cells, level)
+
+
+def odds(study: Study) -> Iterator[Estimate]:
+    """The same comparison on odds: additive effects, conditional on strata, penalised."""
+    yield LogisticRegression(adjust_for=study.confounders, at_least_model=True)(study.cells, study.level)
+    yield ConditionalLogistic(study.confounders, at_least_model=True)(study.cells, study.level)
+    yield FirthLogistic(study.confounders)(study.cells, study.level)
+
+
+def standardised_effects(study: Study) -> Iterator[Estimate]:
+    """Risks as they are and as they would have been, from a model of outcomes, and doubly robust from two."""
+    yield from standardised(study.cells, study.level, settings=Standardised(adjust_for=study.confounders))
+    yield from overlap_weighted(study.cells, study.level, settings=OverlapWeighted(adjust_for=study.confounders))
+
+
+def pooled(study: Study) -> Iterator[Estimate]:
+    """The ratio from service to service: its mean, its spread, and what to expect of a new one."""
+    yield from random_effects(study.cells, study.level)
+    yield from rare_event_pooling(study.cells, study.level)
+
+
+def self_controlled(study: Study) -> Iterator[Estimate]:
+    """Incidents in the hours after each kind of deployment against the same service's other hours."""
+    yield from CaseSeries()(study.risk_time, study.level)
+
+
+def case_crossover(study: Study) -> Iterator[Estimate]:
+    """Whether services had just shipped when incidents began, against like moments."""
+    yield from CaseCrossover()(study.referent_sets, study.level)
+
+
+def around_adoption(study: Study) -> Iterator[Estimate]:
+    """What changed where and when AI came into use."""
+    panel, share, level = study.unit_periods, study.plan.designs.adopted_share, study.level
+    not_yet = StaggeredAdoption(Controls.NOT_YET, threshold=share)
+    yield not_yet(panel, level)
+    yield StaggeredAdoption(Controls.NEVER, threshold=share)(panel, level)
+    yield PreTrend(not_yet)(panel, level)
+    yield from InterruptedSeries(threshold=share)(panel, level)
+    yield ChangePoint(threshold=share)(panel, level)
+
+
+def timing(study: Study) -> Iterator[Estimate]:
+    """How soon incidents begin, are seen and are mended."""
+    watched, level = study.durations, study.level
+    for weighting in (Weighting.CRUDE, Weighting.TO_EXPOSED):
+        found = cumulative_incidence(watched, level, weighting=weighting)
+        yield from (found.exposed, found.unexposed, found.difference)
+        yield restricted_mean_difference(watched, level, weighting=weighting)
+    yield CauseSpecificCox()(watched, level)
+    yield from surfacing(study.consequences, level)
+
+
+def severity(study: Study) -> Iterator[Estimate]:
+    """How bad, and how far."""
+    found, level = study.consequences, study.level
+    if "severity" in found.frame:
+        yield severe_risk_ratio(found, level, severe=study.plan.designs.severe_at_most)
+        yield severity_odds_ratio(found, level)
+    else:
+        yield from _absent(["severity.severe.risk_ratio"], "no column severity", study)
+        yield from _absent(["severity.ordinal.odds_ratio"], "no column severity", study, Estimand.ODDS_RATIO)
+    for column, id in ((SERVICES, "blast_radius.services"), (USERS, "blast_radius.users")):
+        if column in found.frame:
+            yield mean_ratio(found, column, level)
+        else:
+            yield from _absent([f"{id}.mean_ratio"], f"no column {column}", study, Estimand.MEAN_RATIO)
+    if USERS in found.frame:
+        yield median_ratio(found, USERS, level)
+
+
+def modes(study: Study) -> Iterator[Estimate]:
+    """How it failed: each failure mode, corrected together."""
+    found = study.by_failure_mode
+    if not found:
+        yield from _absent(
+            [f"failure_mode.{mode}.risk_ratio" for mode in FAILURE_MODES], "no column failure_mode", study
+        )
+        return
+    yield from failure_modes(found, study.level, settings=as_headline(study.confounders))
+
+
+def spilled_over(study: Study) -> Iterator[Estimate]:
+    """Incidents on services that need the changed one."""
+    found = {int(hop): cells for hop, cells in study.by_hop.items()}
+    if not found:
+        hops = range(1, study.plan.designs.spill_over_hops + 1)
+        yield from _absent([f"spill_over.hop_{hop}.risk_ratio" for hop in hops], "no table dependencies", study)
+        return
+    yield from spill_over(found, study.level, settings=as_headline(study.confounders))
+
+
+def amplifiers(study: Study) -> Iterator[Estimate]:
+    """Where AI does more: one planned contrast per column, corrected together, on ratios and on differences."""
+    contrasts = [_contrast(study, name) for name in study.plan.designs.amplifiers]
+    ratios = [ratio for ratio, _ in contrasts]
+    yield from for_multiplicity(ratios)[0]
+    yield from (excess for _, found in contrasts for excess in found)
+
+
+def _contrast(study: Study, name: str) -> tuple[Estimate, tuple[Estimate, ...]]:
+    """The ratio of ratios of one amplifier, and its excess on the difference scale where there can be one."""
+    held = tuple(each for each in study.confounders if each != name)
+    if name in ONLY_EXPOSED:
+        # Compared with one another and with all other changes: no product of two presences, so no excess of one.
+        wanted = study.plan.designs.amplifiers[name].equals
+        other = {"no": "yes", "yes": "no"}.get(str(wanted), "no")
+        cells = study.by_kind(name)
+        asked = ExposedKinds(name, (str(wanted),), (other,), held)
+        return (asked(cells, study.level), ()) if isinstance(cells, Cells) else (_missing_ratio(name, cells, study), ())
+    cells = study.split_by(name)
+    if not isinstance(cells, Cells):
+        return _missing_ratio(name, cells, study), ()
+    amplifier = Amplifier(name, ("yes",), ("no",), held)
+    label = f"{name.replace('_', ' ')}: {study.plan.designs.amplifiers[name]}"
+    ratio = replace(amplifier(cells, study.level), label=label)
+    return ratio, (replace(amplifier.excess(cells, study.level), label=label),)
+
+
+def _missing_ratio(name: str, reason: str, study: Study) -> Estimate:
+    return next(_absent([f"amplifier.{name}.ratio"], reason, study, Estimand.RATIO_OF_RATIOS))
+
+
+def mediation(study: Study) -> Iterator[Estimate]:
+    """How much of the association travels through what AI changes on the way."""
+    if not study.mediators:
+        yield from _absent(
+            ["mediation.total", "mediation.direct", "mediation.indirect"], "no mediator in the data", study
+        )
+        return
+    yield from Mediation(study.mediators, study.confounders)(study.cells, study.level)
+
+
+def dose(study: Study) -> Iterator[Estimate]:
+    """More of it, another tool, another way of knowing."""
+    if isinstance(study.by_share, str):
+        yield from _absent(["dose.trend", "dose.nonlinearity"], study.by_share, study)
+    else:
+        asked = Dose(adjust_for=study.confounders)
+        yield asked(study.by_share, study.level)
+        yield asked.nonlinearity(study.by_share, study.level)
+    for kinds in (tools(study.confounders), tiers(study.confounders)):
+        yield from _kinds(kinds, study)
+
+
+def _kinds(kinds: ByKind, study: Study) -> Iterator[Estimate]:
+    cells = study.by_kind(kinds.column)
+    if isinstance(cells, str):
+        yield from _absent([kinds.id], cells, study)
+    else:
+        yield from kinds(cells, study.level).parts
+
+
+def _absent(
+    ids: Iterable[str], reason: str, study: Study, estimand: Estimand = Estimand.RISK_RATIO
+) -> Iterator[Estimate]:
+    """What cannot be assessed is named, with the column or table it would take."""
+    for id in ids:
+        yield not_estimable(estimand, f"not assessed: {reason}", method="none", level=study.level).named(id)
+
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "few_clusters": few_clusters,
+        "odds": odds,
+        "standardised": standardised_effects,
+        "pooled": pooled,
+        "self_controlled": self_controlled,
+        "case_crossover": case_crossover,
+        "adoption": around_adoption,
+        "timing": timing,
+        "severity": severity,
+        "failure_modes": modes,
+        "spill_over": spilled_over,
+        "amplifiers": amplifiers,
+        "mediation": mediation,
+        "dose": dose,
+    }
+)
+
+
+def estimate_family(study: Study, name: str) -> Estimates:
+    """The estimates of one family, id → estimate.
+
+    Parameters
+    ----------
+    study : one organisation under one plan.
+    name : one of :data:`FAMILIES`.
+
+    Raises
+    ------
+    ValueError : there is no such family.
+    """
+    if name not in FAMILIES:
+        raise ValueError(f"no family of estimates {name!r}; there are {', '.join(FAMILIES)}")
+    return MappingProxyType({item.id: _with_outcome(item) for item in FAMILIES[name](study)})
+
+
+def estimate_further(study: Study) -> Estimates:
+    """Every estimate of every family, id → estimate."""
+    return MappingProxyType({id: item for name in FAMILIES for id, item in estimate_family(study, name).items()})
+
+
+def _with_outcome(item: Estimate) -> Estimate:
+    return item if item.outcome else replace(item, outcome=OUTCOMES["events"])

@@ -1,0 +1,100 @@
+"""Which of many estimates a table or a picture shows, and what each is called there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from counterfault.estimate import Estimate
+from counterfault.estimating import Estimates
+from counterfault.estimators.overlap import Overlap
+from counterfault.estimators.survival_curves import Weighting, cumulative_incidence
+from counterfault.figures.tables import Table
+from counterfault.panels import Durations
+
+# One ratio per design, from the number everybody computes first to those that share least with it.
+HEADLINES = (
+    "crude.risk_ratio",
+    "stratified.risk_ratio",
+    "total.risk_ratio",
+    "direct.risk_ratio",
+    "regression.odds_ratio.conditional",
+    "standardised.risk_ratio",
+    "overlap.risk_ratio",
+    "pooled.risk_ratio.rare_event",
+    "self_controlled.ratio",
+    "self_controlled.excess_ratio",
+    "case_crossover.ratio",
+    "timing.hazard_ratio",
+)
+
+
+def headlines(found: Estimates) -> list[Estimate]:
+    """One ratio per design, of those that were found."""
+    return [found[id] for id in HEADLINES if id in found]
+
+
+def starting(found: Estimates, *beginnings: str) -> list[Estimate]:
+    """The estimates whose ids begin in one of these ways."""
+    return [item for id, item in found.items() if id.startswith(beginnings)]
+
+
+def ending(found: Estimates, *endings: str) -> list[Estimate]:
+    """The estimates whose ids end in one of these ways."""
+    return [item for id, item in found.items() if id.endswith(endings)]
+
+
+def with_parts(items: Iterable[Estimate]) -> list[Estimate]:
+    """Each estimate, followed by what it was made of."""
+    return [each for item in items for each in (item, *item.parts)]
+
+
+def risk_periods(series: Estimates) -> list[Estimate]:
+    """Incident rate ratios by time since the deployment, both kinds one after the other."""
+    kinds = {"self_controlled.rate_ratio_ai": "AI-assisted", "self_controlled.rate_ratio_other": "other"}
+    return [
+        replace(part, label=f"{kind}, {part.label}") for id, kind in kinds.items() for part in series[id].parts
+    ] or [series[id] for id in kinds]
+
+
+def event_times(adoption: Estimates) -> list[Estimate]:
+    """The change since just before adoption, by time since adoption, against units that had not adopted yet."""
+    overall = adoption["adoption.did.not_yet"]
+    return [*overall.parts, replace(overall, label="all periods from adoption on")]
+
+
+def overlap_table(found: Overlap, balance: pd.DataFrame) -> Table:
+    """How much can be compared, and how far apart the groups are before weighting and after."""
+    rows = [
+        ("AI-assisted changes with a counterpart in their stratum", f"{found.with_counterpart:.0%}"),
+        ("AI-assisted changes within the propensities of others", f"{found.common_support:.0%}"),
+        ("changes that might as well have been of the other kind (preference score from 0.3 to 0.7)", _share(found)),
+        ("AI-assisted changes, effectively", f"{found.effective_exposed:,.0f} of {found.exposed:,}"),
+        ("other changes, effectively", f"{found.effective_unexposed:,.0f} of {found.unexposed:,}"),
+        *_balance_rows(balance),
+    ]
+    frame = pd.DataFrame([(name, value.replace("nan%", "–").replace("nan", "–")) for name, value in rows])
+    return Table(frame.set_axis(["what", "how much"], axis="columns"), "Overlap and balance", longest=120)
+
+
+def _share(found: Overlap) -> str:
+    return f"{found.equipoise:.0%}"
+
+
+def _balance_rows(balance: pd.DataFrame) -> list[tuple[str, str]]:
+    differences = {"difference": "before weighting", "weighted_difference": "after weighting"}
+    rows = []
+    for column, words in differences.items():
+        worst = balance[column].abs().max() if len(balance) else float("nan")
+        rows.append((f"largest standardised difference {words}", f"{worst:.2f}"))
+    return rows
+
+
+def incident_curves(panel: Durations) -> pd.DataFrame:
+    """Cumulative incidence by group, others weighted to the strata of AI-assisted changes, for the figure."""
+    curves = cumulative_incidence(panel, weighting=Weighting.TO_EXPOSED).curves
+    names: Mapping[int, str] = {1: "AI-assisted", 0: "not AI-assisted"}
+    frame = curves.assign(group=curves["exposed"].map(names)).rename(columns={"time": "hours"})
+    return frame[["group", "hours", "risk", "low", "high"]]
