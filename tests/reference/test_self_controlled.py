@@ -10,8 +10,8 @@ from pytest import approx
 
 from counterfault.estimate import Estimand, Estimate
 from counterfault.estimators import excess_ratio
-from counterfault.estimators.conditional_contrasts import LogRatio
 from counterfault.estimators.excess_ratio import Excess
+from counterfault.estimators.log_ratio import LogRatio
 from counterfault.estimators.self_controlled import CaseSeries, SmallSample, suggests_event_dependence
 from counterfault.panels import RiskTime
 
@@ -192,6 +192,22 @@ def test_services_without_incidents_change_nothing():
     assert many.support == {**few.support, "clusters": 6}
 
 
+def test_beyond_five_hundred_services_the_cheaper_correction_is_used_and_named():
+    rng = np.random.default_rng(0)
+    counts = [(int(rng.poisson(1.0)), 10.0, int(rng.poisson(3.0)), 90.0) for _ in range(520)]
+    many, few = CaseSeries()(one_state(*counts)).rate_ratio_ai, CaseSeries()(one_state(*counts[:400])).rate_ratio_ai
+    assert "CR1 (factor G/(G−1)) standard error by service" in many.method
+    assert "CR2 standard error by service" in few.method
+    at_risk, otherwise = sum(count[0] for count in counts), sum(count[2] for count in counts)
+    assert many.value == approx(9 * at_risk / otherwise)
+    # equal shares of time: each service's score is its incidents at risk minus a share p of its incidents
+    share = at_risk / (at_risk + otherwise)
+    scores = np.array([a - share * (a + b) for a, _, b, _ in counts if a + b])
+    information = share * (1 - share) * (at_risk + otherwise)
+    error = sqrt(len(scores) / (len(scores) - 1) * (scores**2).sum()) / information
+    assert CaseSeries(at_least_model=False)(one_state(*counts)).rate_ratio_ai.standard_error == approx(error)
+
+
 def test_every_estimate_has_its_id_design_and_adjustment():
     found = CaseSeries()(INVENTED)
     assert [estimate.id for estimate in found] == [
@@ -228,7 +244,7 @@ def test_the_part_with_time_before_as_background_is_the_estimate_of_those_settin
 
 
 def log_ratio(value: float, error: float) -> LogRatio:
-    return LogRatio(log(value), error, inf, error, at_least_model=True)
+    return LogRatio(log(value), error, inf, error, SmallSample.CR1, at_least_model=True)
 
 
 def limits(ai: LogRatio, other: LogRatio, correlation: float, level: float = 0.95) -> tuple[float, float]:

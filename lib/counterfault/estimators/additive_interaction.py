@@ -13,8 +13,9 @@ from counterfault.estimate import Estimand, Estimate, Interval
 from counterfault.estimators.averaged_risks import Average, AveragedRisks, averaged_risks, jackknife_error
 from counterfault.estimators.cluster_robust import Floats
 from counterfault.estimators.conditional_poisson import Mask
-from counterfault.estimators.contrasts import Dressing, Group, TermFit, fit_terms, without_columns_of
+from counterfault.estimators.contrasts import Dressing, TermFit, fit_terms, without_columns_of
 from counterfault.estimators.excess_risk import excess_risk
+from counterfault.estimators.exposed_groups import Group
 from counterfault.estimators.modifier_groups import AMPLIFIED, REFERENCE, REST, Levels, Sides, says_more_finely
 from counterfault.estimators.outcome_model import OutcomeModel, outcome_model
 from counterfault.estimators.regression_problem import NotComparableError, Problem, problem_of

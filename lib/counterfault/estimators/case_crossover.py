@@ -23,7 +23,8 @@ import pandas as pd
 
 from counterfault.estimate import Estimand, Estimate, not_estimable
 from counterfault.estimators.cluster_robust import Codes, Floats, SmallSample
-from counterfault.estimators.conditional_contrasts import Contrasted, Entries, Silence, few, fit_contrasts
+from counterfault.estimators.conditional_contrasts import Contrasted, Entries, Silence, fit_contrasts
+from counterfault.estimators.log_ratio import few
 from counterfault.panels import ReferentSets
 
 __all__ = ["CaseCrossover", "Crossover"]
@@ -134,7 +135,7 @@ class _Answers:
             estimand=question.estimand,
             value=exp(told.value),
             interval=told.interval(self.level),
-            method=f"{self._method()}; {told.reference(self.level, SmallSample.CR1, 'service', 'sets')}",
+            method=f"{self._method()}; {told.reference(self.level, 'service', 'sets')}",
             support={**self._support(question), "informative_clusters": informative},
             design=_DESIGN,
             p_value=told.p_value(self.level),

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from math import exp, inf, sqrt
+from math import sqrt
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
-from counterfault.estimate import Interval
 from counterfault.estimators.cluster_robust import (
     Codes,
     Floats,
@@ -26,14 +24,15 @@ from counterfault.estimators.cluster_robust import (
     cluster_robust,
 )
 from counterfault.estimators.conditional_poisson import (
+    ConditionalFit,
     Mask,
     fit_conditional_poisson,
     fitted_to_zero,
     identified_columns,
 )
+from counterfault.estimators.log_ratio import LogRatio
 
-FEWEST_CLUSTERS = 4
-FEWEST_DEGREES = 4.0
+_PLENTY = 500  # clusters
 
 # Designs are columns of 0 and 1, so that what varies at all varies by far more than this.
 _ZERO = 1e-9
@@ -89,57 +88,6 @@ class Entries:
 
 
 @dataclass(frozen=True, slots=True)
-class LogRatio:
-    """A contrast of coefficients with its two standard errors.
-
-    Attributes
-    ----------
-    value : on the log scale.
-    robust : cluster-robust standard error, with ``degrees`` of freedom of the t distribution it comes with.
-    model : standard error of independent Poisson events; compared with the normal distribution.
-    at_least_model : whether the interval is the wider of the two (Angrist & Pischke 2009, Mostly Harmless
-        Econometrics, section 8.2.3: with few clusters the robust one can be far too small by chance).
-    """
-
-    value: float
-    robust: float
-    degrees: float
-    model: float
-    at_least_model: bool
-
-    def error_and_reference(self, level: float) -> tuple[float, float]:
-        """The standard error in use, and the degrees of freedom of its t distribution (infinite: normal)."""
-        tail = 0.5 + level / 2
-        of_model, of_robust = stdtrit(inf, tail) * self.model, stdtrit(self.degrees, tail) * self.robust
-        if self.at_least_model and of_model > of_robust:
-            return self.model, inf
-        return self.robust, self.degrees
-
-    def reach(self, level: float) -> float:
-        """Half the width of the interval on the log scale."""
-        error, degrees = self.error_and_reference(level)
-        return float(stdtrit(degrees, 0.5 + level / 2)) * error
-
-    def interval(self, level: float) -> Interval:
-        """Limits of the ratio itself."""
-        reach = self.reach(level)
-        return Interval(bounded_exp(self.value - reach), bounded_exp(self.value + reach), level)
-
-    def p_value(self, level: float) -> float:
-        """Two-sided p of a ratio of 1, by the standard error the interval of this level uses."""
-        error, degrees = self.error_and_reference(level)
-        return 2 * float(stdtr(degrees, -abs(self.value / error)))
-
-    def reference(self, level: float, small_sample: SmallSample, cluster: str, events: str) -> str:
-        """How the interval was had, for the method sentence."""
-        kind = "Satterthwaite " if small_sample is SmallSample.CR2 else ""
-        told = f"{small_sample.value} standard error by {cluster}, t with {self.degrees:.1f} {kind}degrees of freedom"
-        if self.error_and_reference(level)[1] == inf:
-            told += f"; the interval is that of independent {events} (normal), which is wider"
-        return told
-
-
-@dataclass(frozen=True, slots=True)
 class Contrasted:
     """What a fit says of each contrast, in their order.
 
@@ -171,14 +119,13 @@ def fit_contrasts(
     ----------
     entries : may be none.
     contrasts : (k, q) weights of the coefficients, one column per log ratio wanted.
-    small_sample : correction of the cluster-robust covariance.
-    at_least_model : as in :class:`LogRatio`.
+    small_sample : correction of the cluster-robust covariance. Contrasts that more than 500 clusters inform have CR1
+        instead of CR2: the two are then alike, and CR2 with its degrees of freedom takes the square of the clusters.
+    at_least_model : as in :class:`~counterfault.estimators.log_ratio.LogRatio`.
     """
-    width, count = contrasts.shape
     eventful = entries.in_stratum_with(entries.events > 0)
     if not eventful.any():
-        nothing = np.zeros_like(eventful)
-        return Contrasted((Silence.NO_EVENTS,) * count, (0,) * count, nothing, nothing, (), np.zeros(width))
+        return _without_events(eventful, contrasts)
     whole = entries.only(eventful)
     separated = np.zeros_like(eventful)
     separated[eventful] = fitted_to_zero(whole.design, whole.events, whole.strata)
@@ -189,20 +136,18 @@ def fit_contrasts(
     columns, told = _told_by(kept, deviations, contrasts)
     told_by_all = _told_by(whole, whole.deviations(), contrasts)[1] if separated.any() else told
     informative = _informative(kept, deviations, contrasts)
-    silences = _silences(told_by_all, told)
-    if not columns:
-        return Contrasted(tuple(silences), informative, used, separated, (), np.zeros(width))
-    fit = fit_conditional_poisson(kept.design[:, columns], kept.size, kept.events, kept.strata)
-    coefficients = np.zeros(width)
-    coefficients[columns] = fit.coefficients
-    wanted = [place for place in range(count) if told[place] and informative[place] > 1]
-    if wanted:
-        model = _working_model(kept, columns, fit.expected)
-        sandwich = cluster_robust(model, small_sample, contrasts[np.ix_(columns, wanted)])
-        values = contrasts[:, wanted].T @ coefficients
-        for place, answer in zip(wanted, _log_ratios(values, sandwich, at_least_model), strict=True):
-            silences[place] = answer if fit.converged else Silence.UNSETTLED
-    return Contrasted(tuple(silences), informative, used, separated, tuple(columns), coefficients)
+    ratios, coefficients = _silences(told_by_all, told), np.zeros(len(contrasts))
+    if columns:
+        fit = fit_conditional_poisson(kept.design[:, columns], kept.size, kept.events, kept.strata)
+        coefficients[columns] = fit.coefficients
+        for place, answer in _answers(kept, columns, fit, contrasts, told, informative, small_sample, at_least_model):
+            ratios[place] = answer
+    return Contrasted(tuple(ratios), informative, used, separated, tuple(columns), coefficients)
+
+
+def _without_events(nothing: Mask, contrasts: Floats) -> Contrasted:
+    width, count = contrasts.shape
+    return Contrasted((Silence.NO_EVENTS,) * count, (0,) * count, nothing, nothing, (), np.zeros(width))
 
 
 def _varying(entries: Entries) -> Mask:
@@ -239,6 +184,42 @@ def _informative(used: Entries, deviations: Floats, contrasts: Floats) -> tuple[
     return tuple(int(clusters[contrast != 0].min(initial=len(used.events))) for contrast in contrasts.T)
 
 
+def _answers(
+    used: Entries,
+    columns: list[int],
+    fit: ConditionalFit,
+    contrasts: Floats,
+    told: Mask,
+    informative: tuple[int, ...],
+    small_sample: SmallSample,
+    at_least_model: bool,
+) -> Iterator[tuple[int, LogRatio | Silence]]:
+    """Place and answer of each contrast that the data tell and that several clusters inform."""
+    wanted = [place for place, clusters in enumerate(informative) if told[place] and clusters > 1]
+    plentiful = [place for place in wanted if informative[place] > _PLENTY and small_sample is SmallSample.CR2]
+    scarce = [place for place in wanted if place not in plentiful]
+    for places, kind in ((scarce, small_sample), (plentiful, SmallSample.CR1)):
+        if not places:
+            continue
+        within = contrasts[np.ix_(columns, places)]
+        sandwich = cluster_robust(_working_model(used, columns, fit.expected), kind, within)
+        for place, value, column in zip(places, fit.coefficients @ within, range(len(places)), strict=True):
+            yield (
+                place,
+                _log_ratio(value, sandwich, column, kind, at_least_model) if fit.converged else Silence.UNSETTLED,
+            )
+
+
+def _log_ratio(
+    value: float, sandwich: Sandwich, column: int, kind: SmallSample, at_least_model: bool
+) -> LogRatio | Silence:
+    robust, model = float(sandwich.covariance[column, column]), float(sandwich.model_covariance[column, column])
+    degrees = float(sandwich.degrees_of_freedom[column])
+    if robust < 1e-14 * model or degrees <= 0:
+        return Silence.NO_SPREAD
+    return LogRatio(float(value), sqrt(robust), degrees, sqrt(model), kind, at_least_model)
+
+
 def _working_model(used: Entries, columns: list[int], expected: Floats) -> WorkingModel:
     # Hours are an offset, no number of rows: an entry is one observation whose variance is its expected count.
     return WorkingModel(
@@ -249,31 +230,3 @@ def _working_model(used: Entries, columns: list[int], expected: Floats) -> Worki
         clusters=used.clusters,
         absorbed=used.strata,
     )
-
-
-def _log_ratios(values: Floats, sandwich: Sandwich, at_least_model: bool) -> Iterator[LogRatio | Silence]:
-    robust, model = np.diag(sandwich.covariance), np.diag(sandwich.model_covariance)
-    for value, of_clusters, of_model, degrees in zip(values, robust, model, sandwich.degrees_of_freedom, strict=True):
-        if of_clusters < 1e-14 * of_model or degrees <= 0:
-            yield Silence.NO_SPREAD
-        else:
-            yield LogRatio(float(value), sqrt(of_clusters), float(degrees), sqrt(of_model), at_least_model)
-
-
-def few(ratio: LogRatio, informative: int, cluster: str) -> Iterator[str]:
-    """Sentences a reader needs where clusters or degrees of freedom are few."""
-    if informative < FEWEST_CLUSTERS:
-        yield (
-            f"{informative} {cluster}s inform this ratio; with fewer than {FEWEST_CLUSTERS} the interval is not to be "
-            "trusted."
-        )
-    if ratio.degrees < FEWEST_DEGREES:
-        yield (
-            f"The robust standard error rests on {ratio.degrees:.1f} degrees of freedom; below {FEWEST_DEGREES:.0f} "
-            "the t approximation is unreliable (Pustejovsky & Tipton 2018)."
-        )
-
-
-def bounded_exp(value: float) -> float:
-    """exp, infinite where a float cannot hold it."""
-    return exp(value) if value < 700 else inf

@@ -26,7 +26,6 @@ from counterfault.estimators.conditional_poisson import (
 from counterfault.estimators.regression import ModifiedPoisson
 from counterfault.estimators.regression_problem import EXPOSED, NotComparableError, Problem, comparable
 from counterfault.estimators.within_strata import (
-    FEWEST_CLUSTERS,
     design_of,
     error_between_clusters,
     exp_or_infinity,
@@ -116,10 +115,10 @@ def fit_terms(whole: Problem, terms: Floats) -> TermFit:
     width = whole.design.shape[1]
     names = (*whole.covariate_of, *[""] * terms.shape[1])
     every = replace(whole, design=np.hstack([whole.design, terms]), covariate_of=names)
-    eventful = every.only(_any_in(every.strata, every.events > 0))
+    eventful = every.only(any_in(every.strata, every.events > 0))
     separated = fitted_to_zero(eventful.design[:, EXPOSED + 1 :], eventful.events, eventful.strata)
     used = eventful.only(~separated)
-    used = used.only(_any_in(used.strata, _deviates(used)))
+    used = used.only(any_in(used.strata, _deviates(used)))
     columns = sorted(identified_columns(used.design, used.strata, range(EXPOSED + 1, width + terms.shape[1])))
     if not columns:
         raise NotComparableError(f"No two deployments of one {whole.place} can be compared.")
@@ -206,83 +205,6 @@ class Dressing:
         return replace(found, design=self.design)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Some of the exposed deployments, "exposed deployments with at_peak=yes", and why there is no ratio for them."""
-
-    name: str
-    exposed: Mask  # over the entries of a problem
-
-    def support(self, problem: Problem) -> dict[str, int]:
-        """Counts of the group where its stratum holds unexposed deployments, and of those."""
-        group, other = self._met(problem)
-        return {
-            "n": int(problem.copies[group | other].sum()),
-            "events": int(problem.events[group | other].sum()),
-            "exposed_events": int(problem.events[group].sum()),
-            "exposed_total": int(problem.copies[group].sum()),
-            "unexposed_events": int(problem.events[other].sum()),
-            "unexposed_total": int(problem.copies[other].sum()),
-            "clusters": len(np.unique(problem.clusters[group | other])),
-        }
-
-    def _silence(self, whole: Problem, fit: TermFit, weights: Floats) -> str | None:
-        """Why there is no ratio of the group to unexposed deployments; None where there is one."""
-        group, other = self._met(whole)
-        if not whole.copies[self.exposed].sum():
-            return f"There are no {self.name}."
-        if not whole.copies[group].sum():
-            return f"No {whole.place} holds {self.name} and unexposed ones."
-        if not whole.events[group].sum():
-            return (
-                f"No incident followed {self.name} where they can be compared with unexposed ones of their "
-                f"{whole.place}: the ratio would be zero, without an interval."
-            )
-        if not fit.speaks_of(weights):
-            return (
-                f"Wherever {self.name} can be compared with unexposed ones, incidents fell only on one side, or they "
-                "cannot be told apart from the covariates held fixed: the ratio has no finite estimate."
-            )
-        if len(np.unique(whole.clusters[group])) < 2 or len(np.unique(whole.clusters[other])) < 2:
-            return (
-                f"All {self.name} that can be compared lie in one {whole.cluster}, which cannot show how far "
-                f"{whole.cluster}s differ from one another."
-            )
-        return None
-
-    def require(self, whole: Problem, fit: TermFit, weights: Floats) -> None:
-        """Refuse a group without a ratio to unexposed deployments, the coefficients of which have these weights (q,).
-
-        Raises
-        ------
-        NotComparableError
-            With the reason.
-        """
-        if silence := self._silence(whole, fit, weights):
-            raise NotComparableError(silence)
-
-    @property
-    def label(self) -> str:
-        """The group without the words all groups share: "at_peak=yes"."""
-        return self.name.removeprefix("exposed deployments with ")
-
-    def caveats(self, whole: Problem) -> Iterator[str]:
-        """That few clusters hold the group."""
-        group, _ = self._met(whole)
-        if (count := len(np.unique(whole.clusters[group]))) < FEWEST_CLUSTERS:
-            yield (
-                f"The {self.name} that can be compared lie in {count} {whole.cluster}s; with fewer than "
-                f"{FEWEST_CLUSTERS} the interval is not to be trusted."
-            )
-
-    def _met(self, problem: Problem) -> tuple[Mask, Mask]:
-        """Entries of the group that meet unexposed ones in an eventful stratum, and those unexposed ones."""
-        unexposed = problem.design[:, EXPOSED] == 0
-        eventful = _any_in(problem.strata, problem.events > 0)
-        group = self.exposed & eventful & _any_in(problem.strata, unexposed)
-        return group, unexposed & eventful & _any_in(problem.strata, self.exposed)
-
-
 def without_columns_of(problem: Problem, covariate: str) -> Problem:
     """The problem without the dummy variables of one covariate, which its cells are still told apart by."""
     kept = [column for column, owner in enumerate(problem.covariate_of) if owner != covariate]
@@ -319,8 +241,8 @@ def _set_aside(eventful: Problem, separated: Mask) -> Iterator[str]:
         )
 
 
-def _any_in(groups: Codes, holds: Mask) -> Mask:
-    """For each entry, whether the condition holds anywhere in its group."""
+def any_in(groups: Codes, holds: Mask) -> Mask:
+    """For each entry, whether the condition (m,) holds anywhere in its group (m,)."""
     found: Mask = (np.bincount(groups, holds) > 0)[groups] if groups.size else holds
     return found
 

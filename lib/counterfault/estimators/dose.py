@@ -13,11 +13,11 @@ from counterfault.estimate import Estimand, Estimate
 from counterfault.estimators.cluster_robust import Codes, Floats
 from counterfault.estimators.contrasts import (
     Dressing,
-    Group,
     fit_terms,
     require_level,
     without_columns_of,
 )
+from counterfault.estimators.exposed_groups import Group
 from counterfault.estimators.kinds import risk_ratios_by_kind
 from counterfault.estimators.regression import HEADLINE, ModifiedPoisson
 from counterfault.estimators.regression_problem import EXPOSED, NotComparableError, Problem, problem_of

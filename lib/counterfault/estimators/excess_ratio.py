@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, hypot, inf, isfinite, sqrt
 
-from counterfault.estimators.conditional_contrasts import LogRatio, bounded_exp
+from counterfault.estimators.log_ratio import LogRatio, bounded_exp
 from counterfault.estimators.roots import crossing_between
 
 METHOD = (

@@ -81,19 +81,19 @@ def excess_risk(ratios: LogRatios, level: float, *, at_least_model: bool) -> Exc
 
 
 def _p_of_zero(source: _Source) -> float:
-    """One minus the level at which a limit reaches zero."""
-    value = float(_SIGNS @ np.exp(source.logs)) + 1
-    if value == 0:
-        return 1.0
-    side = 0 if value > 0 else 1
+    """One minus the level at which a limit reaches zero; between 1e-13 and 1."""
+    sign = np.sign(float(_SIGNS @ np.exp(source.logs)) + 1)
+    side = 0 if sign > 0 else 1
 
     def beyond(log_p: float) -> float:
-        return float(np.sign(value)) * source.limits(-np.expm1(log_p))[side]
+        return float(sign * source.limits(-np.expm1(log_p))[side])
 
-    lowest = -30.0  # p of 1e-13; below it no reader is told apart from it
+    lowest, highest = -30.0, -1e-12
     if beyond(lowest) > 0:
         return float(np.exp(lowest))
-    return float(np.exp(brentq(beyond, lowest, -1e-12)))
+    if beyond(highest) <= 0:  # the value is zero but for rounding
+        return 1.0
+    return float(np.exp(brentq(beyond, lowest, highest)))
 
 
 def _quantile(degrees: float, level: float) -> float:

@@ -17,7 +17,8 @@ import numpy as np
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate
 from counterfault.estimators.additive_interaction import difference_of_differences, relative_excess
-from counterfault.estimators.contrasts import Dressing, Group, TermFit, fit_terms, require_level, without_columns_of
+from counterfault.estimators.contrasts import Dressing, TermFit, fit_terms, require_level, without_columns_of
+from counterfault.estimators.exposed_groups import Group
 from counterfault.estimators.modifier_groups import (
     AMPLIFIED,
     REFERENCE,

@@ -15,14 +15,16 @@ import numpy as np
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate
+from counterfault.estimators.cluster_robust import Floats
 from counterfault.estimators.contrasts import (
     Dressing,
-    Group,
+    LogRatios,
     TermFit,
     fit_terms,
     require_level,
     without_columns_of,
 )
+from counterfault.estimators.exposed_groups import Group
 from counterfault.estimators.modifier_groups import Levels
 from counterfault.estimators.multiplicity import Adjustment, for_multiplicity
 from counterfault.estimators.regression import HEADLINE, ModifiedPoisson
@@ -146,21 +148,33 @@ def _each(whole: Problem, kind_of: Levels, kinds: list[str], column: str, dressi
     except NotComparableError as reason:
         yield from (dressing.silent(Estimand.RISK_RATIO, str(reason)) for _ in kinds)
         return
-    for which, kind in enumerate(kinds):
-        group = Group(f"exposed deployments with {column}={kind}", (exposed == 1) & (kind_of == kind))
-        yield _one(whole, fit, group, which, dressing)
+    groups = [Group(f"exposed deployments with {column}={kind}", (exposed == 1) & (kind_of == kind)) for kind in kinds]
+    silences = [_silence(group, whole, fit, unit) for group, unit in zip(groups, np.eye(fit.terms), strict=True)]
+    told = [which for which, silence in enumerate(silences) if silence is None]
+    ratios = fit.log_ratios(np.eye(fit.terms)[:, told], dressing.settings.small_sample) if told else None
+    for which, (group, silence) in enumerate(zip(groups, silences, strict=True)):
+        support = {**group.support(whole), "strata": fit.used.support()["strata"]}
+        if ratios is None or silence is not None:
+            yield replace(dressing.silent(Estimand.RISK_RATIO, silence or ""), support=support)
+            continue
+        found = _dressed(dressing, ratios, told.index(which))
+        caveats = (*found.caveats, *group.caveats(whole), *fit.used.notes)
+        yield replace(found, support=support, caveats=caveats if found.estimable else found.caveats)
 
 
-def _one(whole: Problem, fit: TermFit, group: Group, which: int, dressing: Dressing) -> Estimate:
-    unit = np.eye(fit.terms)[:, which]
-    support = {**group.support(whole), "strata": fit.used.support()["strata"]}
+def _silence(group: Group, whole: Problem, fit: TermFit, unit: Floats) -> str | None:
     try:
         group.require(whole, fit, unit)
-        ratio = fit.log_ratios(unit[:, None], dressing.settings.small_sample)
-        found = dressing.estimate(ratio, 0, Estimand.RISK_RATIO)
     except NotComparableError as reason:
-        return replace(dressing.silent(Estimand.RISK_RATIO, str(reason)), support=support)
-    return replace(found, support=support, caveats=(*found.caveats, *group.caveats(whole), *fit.used.notes))
+        return str(reason)
+    return None
+
+
+def _dressed(dressing: Dressing, ratios: LogRatios, which: int) -> Estimate:
+    try:
+        return dressing.estimate(ratios, which, Estimand.RISK_RATIO)
+    except NotComparableError as reason:
+        return dressing.silent(Estimand.RISK_RATIO, str(reason))
 
 
 def _slugs(kinds: list[str]) -> Iterator[str]:

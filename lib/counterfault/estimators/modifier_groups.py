@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from counterfault.cells import Cells
 from counterfault.estimators.cluster_robust import Floats
-from counterfault.estimators.contrasts import Group
+from counterfault.estimators.exposed_groups import Group
 from counterfault.estimators.regression import HEADLINE, ModifiedPoisson
 from counterfault.estimators.regression_problem import EXPOSED, NotComparableError, Problem
 

@@ -61,7 +61,8 @@ class CaseSeries:
     ----------
     pre_exposure : whether the time before deployments has a rate of its own. Otherwise it belongs to the background,
         and ``before_*`` are not estimable.
-    small_sample : correction of the covariance, which is clustered by service.
+    small_sample : correction of the covariance, which is clustered by service; CR2 gives way to CR1 where more than
+        500 services inform a ratio.
     at_least_model : whether an interval is widened to that of independent incidents where that is wider.
 
     Notes
@@ -123,7 +124,7 @@ class CaseSeries:
         asked = [question for question in questions_of(panel) if question.above in problem.states]
         contrasts = np.column_stack([problem.contrast(question.above, question.below) for question in asked])
         found = fit_contrasts(problem.entries, contrasts, self.small_sample, at_least_model=self.at_least_model)
-        return Answers(panel, problem, found, tuple(asked), self.small_sample, level)
+        return Answers(panel, problem, found, tuple(asked), level)
 
 
 def suggests_event_dependence(before: Estimate) -> bool | None:

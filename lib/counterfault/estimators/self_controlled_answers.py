@@ -11,10 +11,10 @@ import numpy as np
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.estimators import excess_ratio
-from counterfault.estimators.cluster_robust import SmallSample
-from counterfault.estimators.conditional_contrasts import Contrasted, LogRatio, Silence, few
+from counterfault.estimators.conditional_contrasts import Contrasted, Silence
 from counterfault.estimators.conditional_poisson import Mask
 from counterfault.estimators.excess_ratio import Excess
+from counterfault.estimators.log_ratio import LogRatio, few
 from counterfault.estimators.no_events_bound import log_probability_of_silence, upper_limit
 from counterfault.estimators.risk_time_problem import COMPARISONS, Question, RiskProblem, questions_of
 from counterfault.estimators.self_controlled_silence import why, without_excess
@@ -31,14 +31,13 @@ class Answers:
     ----------
     panel, problem, found : what was fitted, and the fit.
     asked : one question for each contrast of ``found``, in order.
-    small_sample, level : of the intervals.
+    level : of the intervals.
     """
 
     panel: RiskTime
     problem: RiskProblem
     found: Contrasted
     asked: tuple[Question, ...]
-    small_sample: SmallSample
     level: float
 
     def group(self, comparison: str) -> tuple[Estimate, ...]:
@@ -105,7 +104,7 @@ class Answers:
             estimand=question.estimand,
             value=exp(told.value),
             interval=told.interval(self.level),
-            method=f"{self._method()}; {told.reference(self.level, self.small_sample, 'service', 'incidents')}",
+            method=f"{self._method()}; {told.reference(self.level, 'service', 'incidents')}",
             support={**self._support(question, self.found.used), "informative_clusters": informative},
             design=self._design,
             adjustment=self.problem.held_fixed(),

@@ -16,6 +16,32 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
+# One estimate per design, from the number everybody computes first to those that share least with it.
+RATIOS = (
+    "primary",
+    "crude.risk_ratio",
+    "stratified.risk_ratio",
+    "total.risk_ratio",
+    "direct.risk_ratio",
+    "regression.odds_ratio.conditional",
+    "standardised.risk_ratio",
+    "overlap.risk_ratio",
+    "pooled.risk_ratio.rare_event",
+    "self_controlled.ratio",
+    "self_controlled.excess_ratio",
+    "case_crossover.ratio",
+    "timing.hazard_ratio",
+    "severity.severe.risk_ratio",
+    "placebo.risk_ratio",
+    "negative_control.risk_ratio",
+)
+DIFFERENCES = (
+    "crude.risk_difference",
+    "stratified.risk_difference",
+    "standardised.risk_difference",
+    "overlap.risk_difference",
+    "adoption.did.not_yet",
+)
 # Most findings told one by one; the table behind the figure has them all.
 MOST_TOLD = 6
 # Pixels below the rows, for the axis.

@@ -110,12 +110,11 @@ def _primary_figure(record: Record) -> Figure | None:
 
 
 def _forests(record: Record, given: Figure | None) -> list[Figure]:
-    """Ratios on one axis, differences on another: they have no scale in common."""
-    from counterfault.figures.forest import forest
+    """One ratio per design on one axis, differences on another: they have no scale in common."""
+    from counterfault.figures.forest import DIFFERENCES, RATIOS, forest
 
-    estimates = [estimate_of(entry) for entry in record["estimates"]]
-    ratios = [estimate for estimate in estimates if estimate.estimand.is_ratio]
-    differences = [estimate for estimate in estimates if not estimate.estimand.is_ratio]
+    estimates = {entry["id"]: estimate_of(entry) for entry in record["estimates"]}
+    ratios, differences = ([estimates[id] for id in ids if id in estimates] for ids in (RATIOS, DIFFERENCES))
     found = [given] if given else []
     if ratios and not given:
         found.append(forest(ratios, worth_acting_on=record["plan"]["worth_acting_on"], title="Ratios side by side"))
@@ -155,12 +154,18 @@ def _sources_table(record: Record) -> str:
 
 
 def _estimates_table(record: Record) -> str:
-    rows = [_estimate_row(estimate_of(entry), entry) for entry in record["estimates"]]
-    if not rows:
+    """Every estimate, those that one notebook discusses in one table."""
+    if not record["estimates"]:
         return "<p>No estimate was made.</p>"
-    levels = sorted({f"{entry['level']:.0%}" for entry in record["estimates"]})
+    levels = " and ".join(sorted({f"{entry['level']:.0%}" for entry in record["estimates"]}))
     formats = {"p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
-    return _table(rows, f"All estimates, with {' and '.join(levels)} limits", formats=formats)
+    by_notebook: dict[str, list[dict[str, Any]]] = {}
+    for entry in record["estimates"]:
+        by_notebook.setdefault(entry.get("notebook") or "", []).append(_estimate_row(estimate_of(entry), entry))
+    return "\n".join(
+        _table(rows, f"Estimates discussed in {name or 'no notebook'}, with {levels} limits", formats=formats)
+        for name, rows in sorted(by_notebook.items())
+    )
 
 
 def _estimate_row(estimate: Estimate, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +177,6 @@ def _estimate_row(estimate: Estimate, entry: Mapping[str, Any]) -> dict[str, Any
         "deployments": entry.get("n"),
         "with incident": entry.get("events"),
         "p": entry.get("p_value"),
-        "notebook": entry.get("notebook") or None,
     }
 
 

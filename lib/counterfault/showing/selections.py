@@ -11,29 +11,14 @@ from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates
 from counterfault.estimators.overlap import Overlap
 from counterfault.estimators.survival_curves import Weighting, cumulative_incidence
+from counterfault.figures.forest import RATIOS
 from counterfault.figures.tables import Table
 from counterfault.panels import Durations
-
-# One ratio per design, from the number everybody computes first to those that share least with it.
-HEADLINES = (
-    "crude.risk_ratio",
-    "stratified.risk_ratio",
-    "total.risk_ratio",
-    "direct.risk_ratio",
-    "regression.odds_ratio.conditional",
-    "standardised.risk_ratio",
-    "overlap.risk_ratio",
-    "pooled.risk_ratio.rare_event",
-    "self_controlled.ratio",
-    "self_controlled.excess_ratio",
-    "case_crossover.ratio",
-    "timing.hazard_ratio",
-)
 
 
 def headlines(found: Estimates) -> list[Estimate]:
     """One ratio per design, of those that were found."""
-    return [found[id] for id in HEADLINES if id in found]
+    return [found[id] for id in RATIOS if id in found and id != "primary"]
 
 
 def starting(found: Estimates, *beginnings: str) -> list[Estimate]:
@@ -47,8 +32,8 @@ def ending(found: Estimates, *endings: str) -> list[Estimate]:
 
 
 def with_parts(items: Iterable[Estimate]) -> list[Estimate]:
-    """Each estimate, followed by what it was made of."""
-    return [each for item in items for each in (item, *item.parts)]
+    """Each estimate, followed by what it was made of under the same name."""
+    return [each for item in items for each in (item, *(replace(part, id=item.id) for part in item.parts))]
 
 
 def risk_periods(series: Estimates) -> list[Estimate]:

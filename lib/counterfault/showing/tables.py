@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
 
 import pandas as pd
 
@@ -13,6 +15,7 @@ from counterfault.estimate import Estimate, figures
 from counterfault.figures.tables import Table
 from counterfault.linking import Linked
 
+LABEL = 80
 WHOLE_SENTENCE = 400  # a method or a reason cut in half says nothing
 
 
@@ -61,8 +64,29 @@ def links_frame(linked: Linked) -> pd.DataFrame:
     return found.assign(rule=found["rule"].str.replace("_", " "))[["rule", "observed", "expected_by_chance"]]
 
 
-def estimates_table(estimates: Iterable[Estimate], caption: str) -> Table:
-    """Estimates with their intervals and methods, one row each, and what a reader must know of them."""
+@dataclass(frozen=True)
+class EstimatesTable:
+    """Estimates with their limits as a table, and below it how each was made and what to know of it.
+
+    Methods and caveats are whole sentences; beside the figures they would press the table into columns of one word.
+    """
+
+    table: Table
+    estimates: tuple[Estimate, ...]
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{_notes(alike)}</li>" for alike in _made_alike(self.estimates))
+        if not notes:
+            return self.table._repr_html_()
+        return (
+            f"{self.table._repr_html_()}<details><summary>How “{escape(self.table.caption)}” was made, and what to know"
+            f"</summary><ul>{notes}</ul></details>"
+        )
+
+
+def estimates_table(estimates: Iterable[Estimate], caption: str) -> EstimatesTable:
+    """Estimates with their limits, one row each; methods and caveats below."""
+    items = tuple(estimates)
     rows = [
         {
             "estimate": item.id,
@@ -73,14 +97,27 @@ def estimates_table(estimates: Iterable[Estimate], caption: str) -> Table:
             "high": figures(item.interval.high),
             "p": _p(item.p_value),
             "level": f"{item.interval.level:.0%}",
-            "method": item.method,
-            "to know": " ".join(_sentence(caveat) for caveat in item.caveats),
         }
-        for item in estimates
+        for item in items
     ]
     frame = pd.DataFrame(rows)
-    empty = [name for name in ("of", "p", "to know") if not frame.empty and not frame[name].any()]
-    return Table(frame.drop(columns=empty), caption, longest=WHOLE_SENTENCE)
+    empty = [name for name in ("of", "p") if not frame.empty and not frame[name].any()]
+    return EstimatesTable(Table(frame.drop(columns=empty), caption, longest=LABEL), items)
+
+
+def _made_alike(items: Iterable[Estimate]) -> list[list[Estimate]]:
+    """Estimates grouped by method and caveats, in order, so that what is said of all is said once."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Estimate]] = {}
+    for item in items:
+        groups.setdefault((item.method, item.caveats), []).append(item)
+    return list(groups.values())
+
+
+def _notes(alike: list[Estimate]) -> str:
+    first = alike[0]
+    names = dict.fromkeys(item.id if item.label == "all" else f"{item.id} ({item.label})" for item in alike)
+    told = " ".join(map(_sentence, (first.method, *first.caveats)))
+    return f"<strong>{escape(', '.join(names))}</strong>: {escape(told)}"
 
 
 def _p(value: float | None) -> str:
