@@ -22,7 +22,7 @@ COLUMNS = ["service", "quarter", "exposed", "failed", "severity", SERVICES, USER
 
 
 def draw(picture: str, strata: tuple[str, ...] = ("service", "quarter")) -> Consequences:
-    """A panel from "service | quarter | exposed | deployments without failure | severity/services/users of the rest"."""
+    """A panel from "service | quarter | exposed | deployments without failure | severity/services/users of others"."""
     rows: list[tuple[object, ...]] = []
     for line in filter(None, map(str.strip, picture.splitlines())):
         service, quarter, exposed, fine, failures = (part.strip() for part in line.split("|"))

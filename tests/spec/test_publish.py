@@ -257,7 +257,7 @@ def test_checks_carry_status_as_sign_and_word_and_the_number_that_decided(page):
 
 
 def test_crude_and_adjusted_estimates_stand_in_one_table_and_one_picture(page):
-    table = re.search(r"<caption><span>All estimates, with 95% limits.*?</table>", page, re.DOTALL)[0]
+    table = re.search(r"<caption><span>Estimates discussed in 30_association, with 95% limits.*?</table>", page, re.DOTALL)[0]
     rows = re.findall(r'<th scope="row"><bdi>(.*?)</bdi></th><td class="number">(.*?)</td>', table)
     assert rows[:2] == [("crude.risk_ratio", "2.31"), ("stratified.risk_ratio", "1.62")]
     assert ("stratified.odds_ratio", "–") in rows

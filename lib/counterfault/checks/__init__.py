@@ -31,6 +31,7 @@ from counterfault.checks.robust import link_rules_agree, linked_by_record, no_se
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates, present
+from counterfault.estimators.one_thread import on_one_thread
 from counterfault.estimators.regression import ModifiedPoisson
 from counterfault.linking import Linked
 from counterfault.plan import Plan
@@ -75,6 +76,7 @@ class Challenged:
         return f"<table><tr><th>question</th><th>answer</th><th>why</th></tr>{rows}</table>"
 
 
+@on_one_thread
 def challenge(linked: Linked, counted: Counted, estimates: Estimates, plan: Plan) -> Challenged:
     """All checks of the plan on these data.
 

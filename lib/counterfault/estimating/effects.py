@@ -10,12 +10,14 @@ from counterfault.counting import Counted
 from counterfault.counting.outcomes import OUTCOMES
 from counterfault.estimate import Estimate
 from counterfault.estimators import exact, stratified, two_by_two
+from counterfault.estimators.one_thread import on_one_thread
 from counterfault.estimators.regression import as_headline, total_and_direct
 from counterfault.plan import Plan
 
 Estimates = Mapping[str, Estimate]
 
 
+@on_one_thread
 def estimate_effects(counted: Counted, plan: Plan) -> Estimates:
     """Every estimate of the first set, id → estimate, the primary one last.
 
@@ -45,6 +47,7 @@ def estimate_effects(counted: Counted, plan: Plan) -> Estimates:
     return MappingProxyType(estimates)
 
 
+@on_one_thread
 def primary_at(counted: Counted, plan: Plan, level: float) -> Estimate:
     """The primary estimate at another level, e.g. the 90 % interval that a claim of no difference needs."""
     if plan.design.primary == "stratified.risk_ratio":

@@ -31,6 +31,7 @@ from counterfault.estimators.kinds import ByKind, tiers, tools
 from counterfault.estimators.logistic import LogisticRegression
 from counterfault.estimators.mediation import Mediation
 from counterfault.estimators.multiplicity import for_multiplicity
+from counterfault.estimators.one_thread import on_one_thread
 from counterfault.estimators.random_effects import random_effects
 from counterfault.estimators.randomisation import RandomiseDeployments
 from counterfault.estimators.regression import as_headline
@@ -238,6 +239,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
 )
 
 
+@on_one_thread
 def estimate_family(study: Study, name: str) -> Estimates:
     """The estimates of one family, id → estimate.
 

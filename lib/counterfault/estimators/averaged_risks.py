@@ -38,6 +38,7 @@ class AveragedRisks:
 
     @property
     def clusters(self) -> int:
+        """G of the jackknife."""
         return len(self.without_each)
 
 

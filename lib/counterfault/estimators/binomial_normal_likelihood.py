@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import log, pi
 
 import numpy as np
@@ -57,7 +57,7 @@ class BinomialNormal:
     def __call__(self, mean: float, tau: float) -> tuple[float, Floats]:
         """Log-likelihood, with binomial coefficients, and its gradient in (μ, τ)."""
         centre, width = self._where_the_mass_is(mean, tau)
-        nodes, weights = hermegauss(NODES if self.groups <= MANY_GROUPS else FEWER_NODES)
+        nodes, weights = _quadrature(NODES if self.groups <= MANY_GROUPS else FEWER_NODES)
         u = centre[:, None] + width[:, None] * nodes  # (G, nodes)
         log_terms, score = self._given(mean + tau * u)
         log_terms += np.log(weights) + nodes**2 / 2 - u**2 / 2 + np.log(width)[:, None] - log(2 * pi) / 2
@@ -161,6 +161,12 @@ class BinomialNormal:
     def _binomial_coefficients(self) -> float:
         m, a = self.events, self.exposed_events
         return float((gammaln(m + 1) - gammaln(a + 1) - gammaln(m - a + 1)).sum())
+
+
+@lru_cache
+def _quadrature(count: int) -> tuple[Floats, Floats]:
+    nodes, weights = hermegauss(count)
+    return nodes, weights
 
 
 def _highest(likelihood: Callable[[float], float]) -> float:

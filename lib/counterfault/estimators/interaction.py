@@ -73,7 +73,7 @@ class Amplifier:
         sides = self._sides()
         whole = problem_of(cells, (self.modifier, *sides.adjust_for))
         found = _ratio(sides, whole, Dressing(cells, self.settings, f"exposure × {self.modifier}", level))
-        absorbed = constant_within_strata(whole, whole.levels[self.modifier].to_numpy())
+        absorbed = found.estimable and constant_within_strata(whole, whole.levels[self.modifier].to_numpy())
         return found.named(
             f"amplifier.{self.modifier}.ratio",
             adjustment=(self.modifier, *sides.adjust_for),
