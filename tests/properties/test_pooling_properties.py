@@ -20,8 +20,8 @@ from counterfault.estimators.conditional_poisson import fit_conditional_poisson
 from counterfault.estimators.random_effects import MeanInterval, RandomEffects, random_effects
 
 seeds = st.integers(0, 2**32 - 1)
-some = settings(max_examples=6, deadline=None, derandomize=True)
-many = settings(max_examples=40, deadline=None, derandomize=True)
+some = settings(max_examples=4, deadline=None, derandomize=True)
+many = settings(max_examples=20, deadline=None, derandomize=True)
 
 
 def organisation(seed: int, services: int = 6, risk: float = 0.15) -> Cells:

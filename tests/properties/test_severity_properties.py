@@ -1,7 +1,7 @@
 """What must hold of severity and reach whatever the data: judged row by row, by swapping, and by planting."""
 
 from dataclasses import replace
-from math import exp, isfinite, log, sqrt
+from math import isfinite, log, sqrt
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from counterfault.estimators.stratified import odds_ratio
 from counterfault.panels import Consequences
 
 seeds = st.integers(0, 2**32 - 1)
-some = settings(max_examples=6, deadline=None, derandomize=True)
+some = settings(max_examples=3, deadline=None, derandomize=True)
 
 
 def panel(seed: int, strata: tuple[str, ...] = ("service", "quarter"), services: int = 6) -> Consequences:
@@ -300,7 +300,7 @@ def rare(seed: int, risk: float = 0.03) -> Cells:
     return Cells(pd.DataFrame(rows), strata=("service",))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(seeds)
 def test_exact_limits_leave_their_share_in_each_tail(seed):
     cells = rare(seed)
@@ -323,14 +323,14 @@ def test_exact_limits_leave_their_share_in_each_tail(seed):
         assert np.arange(len(distribution(1))) @ distribution(found.value) == approx(observed, rel=1e-9)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(seeds)
 def test_few_events_and_many_share_one_point_estimate(seed):
     cells = rare(seed, 0.1)
     regression, exact = rare_risk_ratio(cells), exact_risk_ratio(cells)
     assume(regression.estimable and exact.estimable)
     assert regression.value == approx(exact.value, rel=1e-7)
-    assert exp(log(regression.value)) in regression.interval
+    assert regression.value in regression.interval
 
 
 def test_the_order_in_which_modes_are_given_does_not_matter():

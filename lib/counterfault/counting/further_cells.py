@@ -151,7 +151,10 @@ def cells_by_share(rows: Any, linked: Linked, plan: Plan, held_fixed: tuple[str,
         bin=ibis.ifelse(shared.assistance == ASSISTANCE[0], _fifth(shared.ai_share), ""),
     )
     joined = rows.filter(rows.step == ANALYSED).join(level, "deployment_id")
-    means = joined.group_by("bin").agg(mean=joined.share.mean()).execute().set_index("bin")["mean"]
+    # Whole millionths: a sum of fractions comes out another way each time an engine adds in another order.
+    millionths = (joined.share * 1_000_000).round().cast("int64")
+    sums = joined.group_by("bin").agg(share=millionths.sum(), n=joined.count()).execute().set_index("bin")
+    means = sums["share"] / (1_000_000 * sums["n"])
     cells = _split(rows, level.drop("share"), "bin", "ai_share_bin", plan, held_fixed)
     frame = cells.frame.assign(ai_share=cells.frame["ai_share_bin"].map(means).astype("float64"))
     return Cells(frame, cells.strata, cells.cluster)

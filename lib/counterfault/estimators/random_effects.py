@@ -29,6 +29,7 @@ from counterfault.estimators.pooling_rules import (
     too_alike,
 )
 from counterfault.estimators.score import critical_value
+from counterfault.estimators.strata import FEW_EVENTS
 
 __all__ = ["Between", "MeanInterval", "Prediction", "RandomEffects", "random_effects"]
 
@@ -270,6 +271,13 @@ class _Pool:
             )
 
     def _few(self) -> Iterator[str]:
+        rarer = np.minimum(self.grouped.exposed_events, self.grouped.unexposed_events)[list(self.entering)]
+        thin = int((rarer < FEW_EVENTS).sum())
+        if 2 * thin > len(self.entering):
+            yield (
+                f"{thin} of the {len(self.entering)} {self.settings.by}s have fewer than {FEW_EVENTS} incidents in an "
+                "arm; their ratios are biased, which pooling does not average out: prefer the binomial-normal model."
+            )
         if len(self.entering) < FEW_GROUPS:
             yield (
                 f"With {len(self.entering)} {self.settings.by}s the spread between them is hardly known, and with it "
