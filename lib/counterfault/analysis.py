@@ -109,5 +109,7 @@ def conclude(checked: Checked, plan: Plan, *, further: bool = True) -> Analysis:
     equivalence = primary_at(counted, plan, plan.decision.equivalence_level)
     verdict = decide(estimates["primary"], equivalence, challenged.checks, plan)
     if further:
-        estimates = MappingProxyType({**estimates, **estimate_further(Study(linked, counted, plan))})
+        primary = {"primary": estimates["primary"]}  # last, as a reader expects the answer
+        found = {**estimates, **estimate_further(Study(linked, counted, plan))}
+        estimates = MappingProxyType({**{id: item for id, item in found.items() if id != "primary"}, **primary})
     return Analysis(plan, checked, linked, counted, estimates, challenged, verdict)

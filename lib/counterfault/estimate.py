@@ -30,6 +30,7 @@ class Estimand(Enum):
     RATE_RATIO = ("rate ratio", 1.0, 0.0, inf)
     HAZARD_RATIO = ("hazard ratio", 1.0, 0.0, inf)
     MEAN_RATIO = ("ratio of means", 1.0, 0.0, inf)
+    MEDIAN_RATIO = ("ratio of medians", 1.0, 0.0, inf)
     RATIO_OF_RATIOS = ("ratio of ratios", 1.0, 0.0, inf)
     RATE_DIFFERENCE = ("rate difference", 0.0, -inf, inf)
     MEAN_DIFFERENCE = ("difference of means", 0.0, -inf, inf)

@@ -116,8 +116,15 @@ def test_what_cannot_be_assessed_is_listed_with_the_column_it_needs(small):
 def test_every_estimate_carries_its_id_and_what_counted_as_a_failure(small):
     for id, estimate in small.estimates.items():
         assert estimate.id == id
-        assert estimate.outcome == "at least one incident tied to the deployment"
+        assert estimate.outcome
         assert estimate.interval.level == 0.95
+
+
+def test_designs_without_links_say_so_in_their_outcome(small):
+    assert small.estimates["total.risk_ratio"].outcome == "at least one incident tied to the deployment"
+    assert (
+        small.estimates["self_controlled.ratio"].outcome == "an incident of the service begins, whatever it is tied to"
+    )
 
 
 def test_the_crude_ratio_is_that_of_the_rows(small):

@@ -38,6 +38,7 @@ from counterfault.estimators.regression import as_headline
 from counterfault.estimators.restricted_mean import restricted_mean_difference
 from counterfault.estimators.self_controlled import CaseSeries
 from counterfault.estimators.severity import severe_risk_ratio, severity_odds_ratio
+from counterfault.estimators.severity_given_failure import SeverityGivenFailure
 from counterfault.estimators.staggered import Controls, StaggeredAdoption
 from counterfault.estimators.standardised import Standardised, standardised
 from counterfault.estimators.surfacing import surfacing
@@ -47,6 +48,7 @@ from counterfault.estimators.wild_score import WildScore
 
 Family = Callable[[Study], Iterable[Estimate]]
 
+WITHOUT_LINKS = "an incident of the service begins, whatever it is tied to"
 ONLY_EXPOSED = ("validated",)  # columns that only AI-assisted changes have: an automated gate for AI code
 
 
@@ -117,9 +119,11 @@ def severity(study: Study) -> Iterator[Estimate]:
     if "severity" in found.frame:
         yield severe_risk_ratio(found, level, severe=study.plan.designs.severe_at_most)
         yield severity_odds_ratio(found, level)
+        yield SeverityGivenFailure()(found, level)
     else:
         yield from _absent(["severity.severe.risk_ratio"], "no column severity", study)
-        yield from _absent(["severity.ordinal.odds_ratio"], "no column severity", study, Estimand.ODDS_RATIO)
+        ordinal = ["severity.ordinal.odds_ratio", "severity.ordinal.odds_ratio.given_failure"]
+        yield from _absent(ordinal, "no column severity", study, Estimand.ODDS_RATIO)
     for column, id in ((SERVICES, "blast_radius.services"), (USERS, "blast_radius.users")):
         if column in found.frame:
             yield mean_ratio(found, column, level)
@@ -167,7 +171,9 @@ def _contrast(study: Study, name: str) -> tuple[Estimate, tuple[Estimate, ...]]:
         other = {"no": "yes", "yes": "no"}.get(str(wanted), "no")
         cells = study.by_kind(name)
         asked = ExposedKinds(name, (str(wanted),), (other,), held)
-        return (asked(cells, study.level), ()) if isinstance(cells, Cells) else (_missing_ratio(name, cells, study), ())
+        if not isinstance(cells, Cells):
+            return _missing_ratio(name, cells, study), ()
+        return replace(asked(cells, study.level), label=f"{name.replace('_', ' ')}: {wanted}"), ()
     cells = study.split_by(name)
     if not isinstance(cells, Cells):
         return _missing_ratio(name, cells, study), ()
@@ -254,7 +260,8 @@ def estimate_family(study: Study, name: str) -> Estimates:
     """
     if name not in FAMILIES:
         raise ValueError(f"no family of estimates {name!r}; there are {', '.join(FAMILIES)}")
-    return MappingProxyType({item.id: _with_outcome(item) for item in FAMILIES[name](study)})
+    outcome = WITHOUT_LINKS if name in ("self_controlled", "case_crossover") else OUTCOMES["events"]
+    return MappingProxyType({item.id: _with_outcome(item, outcome) for item in FAMILIES[name](study)})
 
 
 def estimate_further(study: Study) -> Estimates:
@@ -262,5 +269,5 @@ def estimate_further(study: Study) -> Estimates:
     return MappingProxyType({id: item for name in FAMILIES for id, item in estimate_family(study, name).items()})
 
 
-def _with_outcome(item: Estimate) -> Estimate:
-    return item if item.outcome else replace(item, outcome=OUTCOMES["events"])
+def _with_outcome(item: Estimate, outcome: str) -> Estimate:
+    return item if item.outcome else replace(item, outcome=outcome)

@@ -155,16 +155,16 @@ def restoration_median_ratio(panel: Consequences, level: float = 0.95) -> Estima
         failures = failures_of(panel, "hours_to_restore", "restored")
         exposed, unexposed = _medians(failures, level)
     except NotComparableError as reason:
-        return _silent(Estimand.MEAN_RATIO, reason, _MEDIANS, level).named(**named)
+        return _silent(Estimand.MEDIAN_RATIO, reason, _MEDIANS, level).named(**named)
     low, high = log_ratio_limits(exposed, unexposed)
     return Estimate(
-        estimand=Estimand.MEAN_RATIO,
+        estimand=Estimand.MEDIAN_RATIO,
         value=exposed.value / unexposed.value,
         interval=Interval(_exp(low), _exp(high), level),
         method=_MEDIANS,
         support=failures.support(),
         caveats=(
-            f"a ratio of medians, not of means: {exposed.value:.3g} hours over {unexposed.value:.3g} hours",
+            f"{exposed.value:.3g} hours over {unexposed.value:.3g} hours",
             "nothing is held fixed, and failures are taken as independent",
             COLLIDER,
             *failures.unknown("how long they lasted"),

@@ -77,7 +77,7 @@ def _typical(ranks: Ranked, reach: Reach, level: float) -> Estimate:
         return _silent(f"In most pairs one of the two failures affected no {reach.what}: no typical ratio.", level)
     between = f"error between {reach.cluster}s, t with {degrees} degrees of freedom"
     return Estimate(
-        estimand=Estimand.MEAN_RATIO,
+        estimand=Estimand.MEDIAN_RATIO,
         value=exp(found.value),
         interval=Interval(exp_or_infinity(found.low), exp_or_infinity(found.high), level),
         method=f"{_METHOD}; {between if found.between_clusters else 'error of independent deployments'}",
@@ -85,4 +85,4 @@ def _typical(ranks: Ranked, reach: Reach, level: float) -> Estimate:
 
 
 def _silent(reason: str, level: float) -> Estimate:
-    return not_estimable(Estimand.MEAN_RATIO, reason, method=_METHOD, level=level)
+    return not_estimable(Estimand.MEDIAN_RATIO, reason, method=_METHOD, level=level)
