@@ -666,7 +666,7 @@ PEAK = pd.DataFrame(
             (0, 0, None, 190),
         )
     ],
-    columns=["everywhere", "service", "exposed", "failed", "at_peak", "n"],
+    columns=["everywhere", "service", "exposed", "failed", "surfaced_at_peak", "n"],
 )
 
 
@@ -683,7 +683,7 @@ def test_shares_at_peak_are_compared_among_failures_and_among_all_deployments():
 
 
 def test_what_the_incidents_do_not_say_is_an_answer_with_its_reason():
-    answers = {found.id: found for found in surfacing(consequences(PEAK.drop(columns="at_peak")))}
+    answers = {found.id: found for found in surfacing(consequences(PEAK.drop(columns="surfaced_at_peak")))}
     assert {id: found.caveats[0] for id, found in answers.items()} == {
         "timing.detection.ratio": "The incidents do not say hours to detect.",
         "timing.restoration.hazard_ratio": "The incidents do not say hours to restore.",

@@ -117,7 +117,7 @@ def test_the_worst_of_several_incidents_and_the_times_of_the_first():
     failed = found[found["failed"] == 1].iloc[0]
     assert (failed["exposed"], failed["severity"], failed["users_affected"]) == (1, 1.0, 10.0)
     assert (failed["hours_to_detect"], failed["hours_to_restore"], failed["restored"]) == (1.0, 2.0, 1.0)
-    assert failed["at_peak"] == 0.0
+    assert failed["surfaced_at_peak"] == 0.0
     safe = found[found["failed"] == 0].iloc[0]
     assert (safe["exposed"], safe["n"]) == (0, 1)
     assert pd.isna(safe["severity"])

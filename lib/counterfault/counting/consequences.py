@@ -13,10 +13,10 @@ from counterfault.panels import Consequences
 from counterfault.plan import Plan
 
 WORST = {"severity": "min", "services_affected": "max", "users_affected": "max"}
-OF_FIRST = ("hours_to_detect", "hours_to_restore", "restored", "at_peak")
+OF_FIRST = ("hours_to_detect", "hours_to_restore", "restored", "surfaced_at_peak")
 
 
-def consequences(rows: Any, linked: Linked, plan: Plan) -> Consequences:
+def consequences(rows: Any, linked: Linked, plan: Plan, held_fixed: tuple[str, ...] = ()) -> Consequences:
     """The deployments of the contrast, with the worst and the first of the incidents tied to each.
 
     Parameters
@@ -24,10 +24,10 @@ def consequences(rows: Any, linked: Linked, plan: Plan) -> Consequences:
     rows : deployments with their strata, ``assistance``, ``events`` and ``step``, as ``Counted.rows`` holds them.
     linked : the plan's links.
     plan : its strata and cluster.
+    held_fixed : covariate columns to keep.
     """
     analysed = rows.filter(rows.step == ANALYSED)
-    groups = list(dict.fromkeys((*plan.design.strata, plan.design.cluster)))
-    # Only the groups are taken along: a covariate may bear the name of a measure, as `at_peak` does.
+    groups = list(dict.fromkeys((*plan.design.strata, plan.design.cluster, *held_fixed)))
     analysed = analysed.select(
         "deployment_id", *groups, exposed=(analysed.assistance == "ai").cast("int64"), failed=analysed.events
     )
@@ -39,7 +39,10 @@ def consequences(rows: Any, linked: Linked, plan: Plan) -> Consequences:
     frame = grouped.order_by(keys).execute()
     whole = {"exposed": "int64", "failed": "int64", "n": "int64"}
     return Consequences(
-        frame.astype({**whole, **dict.fromkeys(measures, "float64")}), plan.design.strata, plan.design.cluster
+        frame.astype({**whole, **dict.fromkeys(measures, "float64")}),
+        plan.design.strata,
+        plan.design.cluster,
+        held_fixed,
     )
 
 
@@ -66,7 +69,7 @@ def _measured(incidents: Any, linked: Linked) -> Any:
         measures["hours_to_restore"] = ibis.ifelse(still_open, lasted, _hours_since(incidents.resolved_at, began))
         measures["restored"] = (~still_open).cast("int64")
     if "surfaced_at_peak" in incidents.columns:
-        measures["at_peak"] = incidents.surfaced_at_peak.cast("int64")
+        measures["surfaced_at_peak"] = incidents.surfaced_at_peak.cast("int64")
     kept = [name for name in WORST if name in incidents.columns]
     return incidents.select("incident_id", "started_at", *kept, **measures)
 

@@ -17,7 +17,7 @@ GRID_HOURS = 0.25  # the quarter of an hour: finer than anybody restores, coarse
 INCIDENT, ROLLED_BACK, CENSORED = "incident", "rolled back", "censored"
 
 
-def durations(rows: Any, linked: Linked, plan: Plan) -> Durations:
+def durations(rows: Any, linked: Linked, plan: Plan, held_fixed: tuple[str, ...] = ()) -> Durations:
     """Time from each deployment of the contrast to the first incident tied to it.
 
     Parameters
@@ -25,6 +25,7 @@ def durations(rows: Any, linked: Linked, plan: Plan) -> Durations:
     rows : deployments with their strata, ``assistance`` and ``step``, as ``Counted.rows`` holds them.
     linked : the plan's links; an incident that began before its deployment is no end of it.
     plan : ``designs.horizon_hours``, or ``outcome.follow_up`` in its place.
+    held_fixed : covariate columns to keep.
 
     Notes
     -----
@@ -35,7 +36,7 @@ def durations(rows: Any, linked: Linked, plan: Plan) -> Durations:
     horizon = plan.designs.horizon_hours or plan.outcome.follow_up
     watched = _watched(rows, plan).left_join(_first_incident(linked), "deployment_id").drop("deployment_id_right")
     watched = watched.left_join(_replaced(linked, plan), "deployment_id").drop("deployment_id_right")
-    frame = _compressed(watched, plan, horizon)
+    frame = _compressed(watched, plan, horizon, held_fixed)
     return Durations(frame, plan.design.strata, plan.design.cluster, horizon, GRID_HOURS)
 
 
@@ -73,7 +74,7 @@ def _replaced(linked: Linked, plan: Plan) -> Any:
     )
 
 
-def _compressed(watched: Any, plan: Plan, horizon: float) -> Any:
+def _compressed(watched: Any, plan: Plan, horizon: float, held_fixed: tuple[str, ...]) -> Any:
     last = ibis.least(watched.replaced_hours.fill_null(horizon), horizon)
     failed = (watched.incident_hours <= last).fill_null(False)
     ended = ibis.cases(
@@ -87,8 +88,7 @@ def _compressed(watched: Any, plan: Plan, horizon: float) -> Any:
         entry_hours=((watched.entry_hours / GRID_HOURS).floor() * GRID_HOURS).cast("float64"),
     )
     grid = grid.filter(grid.entry_hours < grid.exit_hours)
-    keys = list(
-        dict.fromkeys((*plan.design.strata, plan.design.cluster, "exposed", "entry_hours", "exit_hours", "ended"))
-    )
+    groups = dict.fromkeys((*plan.design.strata, plan.design.cluster, *held_fixed))
+    keys = [*groups, "exposed", "entry_hours", "exit_hours", "ended"]
     frame = grid.group_by(keys).agg(n=grid.count()).order_by(keys).execute()
     return frame.astype({"exposed": "int64", "entry_hours": "float64", "exit_hours": "float64", "n": "int64"})

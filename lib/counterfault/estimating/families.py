@@ -109,7 +109,7 @@ def timing(study: Study) -> Iterator[Estimate]:
         found = cumulative_incidence(watched, level, weighting=weighting)
         yield from (found.exposed, found.unexposed, found.difference)
         yield restricted_mean_difference(watched, level, weighting=weighting)
-    yield CauseSpecificCox()(watched, level)
+    yield CauseSpecificCox(study.confounders)(watched, level)
     yield from surfacing(study.consequences, level)
 
 
@@ -117,7 +117,9 @@ def severity(study: Study) -> Iterator[Estimate]:
     """How bad, and how far."""
     found, level = study.consequences, study.level
     if "severity" in found.frame:
-        yield severe_risk_ratio(found, level, severe=study.plan.designs.severe_at_most)
+        yield severe_risk_ratio(
+            found, level, severe=study.plan.designs.severe_at_most, settings=as_headline(study.confounders)
+        )
         yield severity_odds_ratio(found, level)
         yield SeverityGivenFailure()(found, level)
     else:

@@ -73,12 +73,12 @@ class Study:
     @cached_property
     def durations(self) -> Durations:
         """Time from deployment to incident."""
-        return durations(self.counted.rows, self.linked, self.plan)
+        return durations(self.counted.rows, self.linked, self.plan, self.confounders)
 
     @cached_property
     def consequences(self) -> Consequences:
         """What came of each deployment."""
-        return consequences(self.counted.rows, self.linked, self.plan)
+        return consequences(self.counted.rows, self.linked, self.plan, self.confounders)
 
     @cached_property
     def unit_periods(self) -> UnitPeriods:

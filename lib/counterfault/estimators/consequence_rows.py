@@ -98,12 +98,12 @@ def peak_cells(panel: Consequences, *, failed_only: bool) -> tuple[Cells, int]:
         As :func:`failures_of`.
     """
     require_usable(panel)
-    if "at_peak" not in panel.frame:
+    if "surfaced_at_peak" not in panel.frame:
         raise NotComparableError("The incidents do not say whether they showed at peak load.")
     frame = panel.frame[(panel.frame["n"] > 0) & ((panel.frame["failed"] == 1) | (not failed_only))]
-    unknown = (frame["failed"] == 1) & frame["at_peak"].isna()
+    unknown = (frame["failed"] == 1) & frame["surfaced_at_peak"].isna()
     known = frame[~unknown]
-    peak = (known["failed"] == 1) & (known["at_peak"] == 1).fillna(False).astype(bool)
+    peak = (known["failed"] == 1) & (known["surfaced_at_peak"] == 1).fillna(False).astype(bool)
     keys = list(dict.fromkeys([*panel.strata, panel.cluster, "exposed"]))
     counted = known[keys].assign(n=known["n"], events=known["n"] * peak.astype("int64"))
     cells = counted.groupby(keys, as_index=False, observed=True)[["n", "events"]].sum()

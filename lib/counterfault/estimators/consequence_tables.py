@@ -38,7 +38,7 @@ def require(consequences: Consequences, column: str) -> None:
 
 def cells_with(consequences: Consequences, event: pd.Series[bool]) -> Cells:
     """Cells of all deployments; an event is a row for which the condition holds."""
-    keys = list(dict.fromkeys([*consequences.strata, consequences.cluster, "exposed"]))
+    keys = list(dict.fromkeys([*consequences.strata, consequences.cluster, *consequences.covariates, "exposed"]))
     frame = consequences.frame[[*keys, "n"]].assign(events=consequences.frame["n"].where(event, 0))
     counted = frame.groupby(keys, as_index=False, observed=True, sort=True)[["n", "events"]].sum()
     return Cells(counted, strata=consequences.strata, cluster=consequences.cluster)

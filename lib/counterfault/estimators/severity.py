@@ -47,8 +47,8 @@ def severe_risk_ratio(
     consequences : all deployments of the contrast, with ``severity``.
     level : confidence level.
     severe : severities up to this number count, 1 being the worst.
-    settings : of the regression where there are enough events for one; it cannot adjust for covariates, which the
-        consequences do not hold.
+    settings : of the regression where there are enough events for one; it may adjust for the covariates that the
+        consequences hold.
 
     Returns
     -------

@@ -175,7 +175,7 @@ def restoration_median_ratio(panel: Consequences, level: float = 0.95) -> Estima
 def surfaced_at_peak_ratio(panel: Consequences, level: float = 0.95) -> Estimate:
     """Of the failures of exposed deployments, how many times as large a share shows at peak load?
 
-    Parameters and errors as in :func:`detection_ratio`; failed deployments with ``at_peak`` enter.
+    Parameters and errors as in :func:`detection_ratio`; failed deployments with ``surfaced_at_peak`` enter.
 
     Returns
     -------
