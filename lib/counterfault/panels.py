@@ -104,9 +104,9 @@ class Consequences:
         (worst of the incidents tied to the deployment, 1 worst; missing where nobody said), ``services_affected`` and
         ``users_affected`` (largest of them; missing where nobody said), ``hours_to_detect`` and ``hours_to_restore``
         (of its first incident, from its beginning; missing where nobody said), ``restored`` (1, or 0 where the incident
-        was still open when the data end and ``hours_to_restore`` is how long it had lasted), ``surfaced_at_peak`` (1 if the
-        first incident showed at peak load, else 0; missing where nobody said), ``n`` (deployments). A column that the
-        incidents table cannot fill is absent.
+        was still open when the data end and ``hours_to_restore`` is how long it had lasted), ``surfaced_at_peak`` (1 if
+        the first incident showed at peak load, else 0; missing where nobody said), ``n`` (deployments). A column that
+        the incidents table cannot fill is absent.
     strata, cluster : columns, as in :class:`~counterfault.cells.Cells`.
     covariates : further columns of ``frame`` that may be held fixed, as in cells.
     """
