@@ -14,8 +14,6 @@ from counterfault.counting.referents import referent_sets
 from counterfault.counting.service_time import BAND_HOURS, risk_time
 from counterfault.linking import Linked
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "spec"))
-
 # No deadline: a busy machine is no counterexample. Few examples, because each asks the engine; each draws many rows.
 unhurried = settings(deadline=None, max_examples=8)
 

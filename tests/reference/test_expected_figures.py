@@ -1,6 +1,7 @@
 """Figures of well-known data that no other file here asks for, and R's own where R stops before it has converged."""
 
-from math import exp, inf, log, sqrt
+from dataclasses import replace
+from math import exp, inf, sqrt
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from test_stratified import BERKELEY
 from counterfault.cells import TwoByTwo
 from counterfault.estimators import stratified, two_by_two
 from counterfault.estimators.between_groups import Between, Groups, standard_error
-from counterfault.estimators.cluster_robust import SmallSample, WorkingModel, cluster_robust
+from counterfault.estimators.cluster_robust import SmallSample, cluster_robust
 from counterfault.estimators.exact import exposed_events
 from counterfault.estimators.irls import Family, Floats, fit_glm
 from counterfault.estimators.marginal_risk import Arm, FittedModel, MarginalRisk, marginal_risk
@@ -66,21 +67,26 @@ def stopped_as_r_stops(
 
 
 def test_the_logit_of_the_bacteria_trial_stopped_early_has_the_errors_r_prints():
-    # > fit <- glm(y ~ active + week, binomial); sandwich::vcovCL(fit, ~ id, type = "HC0", cadjust = FALSE);
+    # > fit <- glm(y ~ active + week, binomial); summary(fit); vcovCL(fit, ~ id, type = "HC0", cadjust = FALSE);
     # > vcovCR(fit, id, "CR2"); coef_test(…)$df           # R 4.2.2, sandwich 3.0.2, clubSandwich 0.5.8
     _, model = solved(bacteria(), "logit")
     design, y = model.design, bacteria()["y"].to_numpy()
     beta, p, old = stopped_as_r_stops(Family.BINOMIAL, design, y, np.ones(220), logit((y + 0.5) / 2))
-    bread, information = np.linalg.inv((design.T * old) @ design), (design.T * (p * (1 - p))) @ design
-    now = WorkingModel(design, p * (1 - p), y - p, model.copies, model.clusters, model.absorbed)
-    cr0, cr1, cr2 = (cluster_robust(now, kind, information @ bread) for kind in SmallSample)  # R's bread for ours
+    new = p * (1 - p)
     assert beta == approx((2.54054251243959, -0.890340538951826, -0.114792493975236), rel=1e-10)
-    assert np.sqrt(np.diag(bread)) == approx((0.404477472937053, 0.378441144049581, 0.0439549462076724), rel=1e-9)
-    assert cr0.standard_errors == within(1e-5, 0.45895865965466, 0.482016286274621, 0.0373787193734013)
-    assert cr1.standard_errors == within(1e-5, 0.463618257894427, 0.486909978095916, 0.0377582084871444)
+    # sandwich takes the old weights throughout
+    stale = replace(model, variances=old, residuals=old / new * (y - p))
+    cr0, cr1 = (cluster_robust(stale, kind) for kind in (SmallSample.CR0, SmallSample.CR1))
+    of_model = np.sqrt(np.diag(cr0.model_covariance))
+    assert of_model == approx((0.404477472937053, 0.378441144049581, 0.0439549462076724), rel=1e-9)
+    assert cr0.standard_errors == approx((0.45895865965466, 0.482016286274621, 0.0373787193734013), rel=1e-9)
+    assert cr1.standard_errors == approx((0.463618257894427, 0.486909978095916, 0.0377582084871444), rel=1e-9)
     # with (n−1)/(n−k) besides G/(G−1), which this project leaves out
     full = cr1.standard_errors * sqrt(219 / 217)
-    assert full == within(1e-5, 0.465749847330706, 0.489148656465576, 0.0379318103610428)
+    assert full == approx((0.465749847330706, 0.489148656465576, 0.0379318103610428), rel=1e-9)
+    # clubSandwich takes them for the outer matrices only
+    fresh, information = replace(model, variances=new, residuals=y - p), (design.T * new) @ design
+    cr2 = cluster_robust(fresh, SmallSample.CR2, information @ cr0.model_covariance)
     assert cr2.standard_errors == approx((0.469532202678348, 0.493267040101662, 0.0378497114968206), rel=1e-9)
     assert cr2.degrees_of_freedom == approx((33.6673386362336, 35.7783541948685, 44.1296082119664), rel=1e-5)
 
@@ -267,8 +273,8 @@ def test_berkeley_without_tarones_correction_and_by_woolf():
     plain = berkeley_in_statsmodels().test_equal_odds(adjust=False)
     assert (plain.statistic, plain.pvalue) == approx((18.825513705235, 0.00207139034991892), rel=1e-9)
     assert plain.statistic - stratified.homogeneity(BERKELEY).statistic == approx(1.24531833e-5, rel=1e-6)
-    # > woolf(UCBAdmissions), the function on R's ?mantelhaen.test: Cochran's Q of log odds ratios, each count plus ½
-    counts = np.array([(a, n1 - a, c, n0 - c) for a, n1, c, n0 in berkeley_tables()]) + 0.5
+    # Woolf's test is Cochran's Q of the log odds ratios. R's example of it adds ½ to every count; this figure does not.
+    counts = np.array([(a, n1 - a, c, n0 - c) for a, n1, c, n0 in berkeley_tables()], dtype=float)
     ratios = np.log(counts[:, 0] * counts[:, 3] / (counts[:, 1] * counts[:, 2]))
     spread = Groups.alike(ratios, (1 / counts).sum(axis=1)).heterogeneity(0.0)
     assert (spread.q, spread.p_value) == approx((17.9017124697972, 0.00307214230873256), rel=1e-10)
