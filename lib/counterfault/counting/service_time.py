@@ -49,7 +49,7 @@ def risk_time(linked: Linked, plan: Plan) -> RiskTime:
     eventful = incidents.group_by("service", "block").agg(found=incidents.count())
     shipped = shipments(linked, plan).semi_join(eventful, "service")
     line = _line(shipped, incidents, eventful, linked, plan, cuts, before)
-    return RiskTime(_states(line, eventful, cuts, before), (0.0, *cuts), before)
+    return RiskTime(_states(line, eventful, Span.of(linked, plan), cuts, before), (0.0, *cuts), before)
 
 
 def cuts_of(plan: Plan) -> tuple[float, ...]:
@@ -174,7 +174,7 @@ def band_edges(span: Span) -> pd.DataFrame:
     return pd.concat([edges, closing], ignore_index=True)
 
 
-def _states(line: Any, eventful: Any, cuts: Sequence[float], before: float) -> pd.DataFrame:
+def _states(line: Any, eventful: Any, span: Span, cuts: Sequence[float], before: float) -> pd.DataFrame:
     """Stretches between neighbouring moments, summed by stratum, band and state."""
     here = {"group_by": "service", "order_by": "second"}
     past = ibis.window(**here, rows=(None, 0))
@@ -185,6 +185,8 @@ def _states(line: Any, eventful: Any, cuts: Sequence[float], before: float) -> p
         **{f"{name}_last": line[f"{name}_at"].max().over(past) for name in (AI, OTHER, VEILED)},
         **{f"{name}_next": line[f"{name}_at"].min().over(future) for name in (AI, OTHER)},
     )
+    # Risk periods reach beyond the study; what lies there was not watched.
+    rows = rows.filter(span.holds(rows.second))
     states = rows.select(
         "service",
         "block",
