@@ -12,7 +12,7 @@ a service from other services. So the two parts of each model come from differen
 Why is the second not a leak? The score of :mod:`~counterfault.estimators.doubly_robust` multiplies Y − μ by A − e, and
 e adds up to the exposed in every stratum. An error that is constant within the stratum is multiplied by Σ (A − e) = 0
 and drops out whatever it learnt from; what is left of it works through covariates only. The alternative, predicting a
-service from its features alone, leaves services' own risks in, and `docs/methods.md` shows what that does.
+service from its features alone, leaves services' own risks in, and `docs/methods/standardised.md` shows what that does.
 """
 
 from __future__ import annotations

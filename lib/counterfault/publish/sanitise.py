@@ -83,7 +83,8 @@ def _allowed(tag: str, name: str, value: str) -> bool:
         return False
     if name == "src":
         return re.match(r"data:image/(png|jpeg|gif|webp);base64,", value) is not None
-    return not (name == "href" and value.strip().lower().startswith("data:"))
+    # A link out of the notebooks' folder leads somewhere in the checkout and nowhere from a published page.
+    return not (name == "href" and value.strip().lower().startswith(("data:", "../")))
 
 
 def accessible(table: str) -> str:
