@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import ceil, inf, sqrt
 from statistics import NormalDist
 
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 
@@ -160,8 +160,8 @@ def ratio_behind(ai_failures: int, failures: int, share_of_changes: float, level
 def clopper_pearson(events: int, n: int, level: float) -> tuple[float, float]:
     """Exact limits of one proportion (Clopper & Pearson 1934, Biometrika 26:404)."""
     tail = (1 - level) / 2
-    low = float(beta.ppf(tail, events, n - events + 1)) if events else 0.0
-    high = float(beta.ppf(1 - tail, events + 1, n - events)) if events < n else 1.0
+    low = float(betaincinv(events, n - events + 1, tail)) if events else 0.0
+    high = float(betaincinv(events + 1, n - events, 1 - tail)) if events < n else 1.0
     return low, high
 
 

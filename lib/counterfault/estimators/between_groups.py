@@ -24,7 +24,7 @@ from math import nan, sqrt
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import chi2
+from scipy.special import chdtrc, chdtri
 
 Floats = NDArray[np.float64]
 
@@ -121,7 +121,7 @@ class Groups:
 
     def q_profile(self, level: float) -> tuple[float, float]:
         """The τ² at which Q is not surprising (Viechtbauer 2007); NaN twice if there are none."""
-        low, high = (float(chi2.ppf(p, self.degrees)) for p in ((1 - level) / 2, (1 + level) / 2))
+        low, high = (float(chdtri(self.degrees, 1 - p)) for p in ((1 - level) / 2, (1 + level) / 2))
         upper = self._where_q_is(low)
         return (nan, nan) if upper is None else (self._where_q_is(high) or 0.0, upper)
 
@@ -132,7 +132,7 @@ class Groups:
         return Heterogeneity(
             q=q,
             degrees=self.degrees,
-            p_value=float(chi2.sf(q, self.degrees)),
+            p_value=float(chdtrc(self.degrees, q)),
             i_squared=tau_squared / (tau_squared + typical),
             h_squared=(tau_squared + typical) / typical,
         )

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit
-from scipy.stats import chi2
+from scipy.special import chdtrc, chdtri, expit
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
@@ -144,7 +143,7 @@ def profile_limits(
     column : which coefficient.
     level : confidence level. A limit beyond ±600 is infinite.
     """
-    allowed = float(chi2.ppf(level, 1)) / 2
+    allowed = float(chdtri(1, 1 - level)) / 2
     estimate, scale = float(fit.coefficients[column]), float(np.sqrt(fit.covariance[column, column]))
     warm = fit.coefficients
 
@@ -215,7 +214,7 @@ class FirthLogistic:
             interval=Interval(exp_or_infinite(low), exp_or_infinite(high), level),
             method=_METHOD,
             support={**support, "coefficients": design.shape[1]},
-            p_value=float(chi2.sf(max(0.0, 2 * (fit.penalised - without.penalised)), 1)),
+            p_value=float(chdtrc(1, max(0.0, 2 * (fit.penalised - without.penalised)))),
             standard_error=float(np.sqrt(fit.covariance[EXPOSED, EXPOSED])),
             caveats=tuple(_caveats(support)),
         )

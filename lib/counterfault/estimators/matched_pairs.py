@@ -7,7 +7,6 @@ from math import erfc, exp, inf, nan, sqrt
 from operator import index
 
 from scipy.special import betaincinv
-from scipy.stats import binomtest
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.estimators.score import critical_value
@@ -70,7 +69,7 @@ def matched_pairs(
         support=support,
         id="case_crossover.matched_pairs",
         design="within pairs of moments",
-        p_value=_mcnemar(b, c) if wald else float(binomtest(b, b + c).pvalue),
+        p_value=_mcnemar(b, c) if wald else _exact_p(b, c),
         standard_error=error,
         caveats=() if c else ("No control moment alone followed a deployment: the ratio has no upper limit.",),
     )
@@ -101,3 +100,11 @@ def _count(name: str, value: int) -> int:
     if whole < 0:
         raise ValueError(f"{name} is {whole}; a number of pairs is 0 or more.")
     return whole
+
+
+def _exact_p(b: int, c: int) -> float:
+    """Two-sided binomial p of one half: all splits at most as probable as the one seen."""
+    # Late: scipy's distributions take longer to import than everything here to compute.
+    from scipy.stats import binomtest
+
+    return float(binomtest(b, b + c).pvalue)

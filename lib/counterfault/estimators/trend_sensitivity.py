@@ -16,7 +16,7 @@ from math import inf, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import ncx2
+from scipy.special import chndtrix
 
 from counterfault.estimate import Estimate
 from counterfault.estimators.adoption_evidence import takers
@@ -103,7 +103,7 @@ def smoothness_breakdown(value: float, error: float, level: float) -> float:
     z = abs(value) / error
 
     def reach(bias: float) -> float:
-        return z - sqrt(float(ncx2.ppf(level, 1, bias**2)))
+        return z - sqrt(float(chndtrix(level, 1, bias**2)))
 
     return error * float(brentq(reach, 0.0, z + 10)) if reach(0.0) > 0 else 0.0
 
