@@ -17,7 +17,8 @@ class RiskTime:
 
     Attributes
     ----------
-    frame : one row per service × calendar block × band × state. Columns: ``service`` and ``block`` (strings, together
+    frame : one row per service × calendar block × band × state; hours in the first risk period of several deployments
+        are left out. Columns: ``service`` and ``block`` (strings, together
         one stratum), ``band`` (string: part of the week, e.g. "weekday 06-12"), ``after_ai`` and ``after_other``
         (0: no such deployment within the last cut; j: the newest one lies between ``cuts[j-1]`` and ``cuts[j]`` hours
         back), ``before_ai`` and ``before_other`` (1: such a deployment follows within ``before_hours``), ``hours``
@@ -36,8 +37,8 @@ class ReferentSets:
     """For each incident, whether its service had just shipped, then and at like moments without it.
 
     A set is the moment an incident began and the moments of the same service, weekday and hour in the same calendar
-    month (time-stratified referents: Levy et al. 2001, Epidemiology 12:186). Sets alike in everything below are counted
-    together.
+    month (time-stratified referents: Levy et al. 2001, Epidemiology 12:186). Moments with several deployments in the
+    hours before them are left out. Sets alike in everything below are counted together.
 
     Attributes
     ----------
@@ -105,8 +106,9 @@ class Consequences:
         ``users_affected`` (largest of them; missing where nobody said), ``hours_to_detect`` and ``hours_to_restore``
         (of its first incident, from its beginning; missing where nobody said), ``restored`` (1, or 0 where the incident
         was still open when the data end and ``hours_to_restore`` is how long it had lasted), ``surfaced_at_peak`` (1 if
-        the first incident showed at peak load, else 0; missing where nobody said), ``n`` (deployments). A column that
-        the incidents table cannot fill is absent.
+        the first incident showed at peak load, else 0; missing where nobody said), ``shared`` (1 if one of its
+        incidents is tied to a deployment of the other arm too), ``n`` (deployments). A column that the incidents table
+        cannot fill is absent.
     strata, cluster : columns, as in :class:`~counterfault.cells.Cells`.
     covariates : further columns of ``frame`` that may be held fixed, as in cells.
     """

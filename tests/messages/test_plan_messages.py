@@ -24,8 +24,8 @@ FAULTS = {
     "[mapping.deployment]": "unknown key 'mapping.deployment'; did you mean 'deployments'?",
     "mapping.incidents.renam = {}": "unknown key 'mapping.incidents.renam'; did you mean 'rename'?",
     "zzz = 1": (
-        "unknown key 'zzz'; this section has title, question, sources, mapping, period, outcome, design, decision, "
-        "gates, data"
+        "unknown key 'zzz'; this section has title, question, sources, mapping, period, outcome, design, designs, "
+        "decision, gates, data"
     ),
     "outcome.zzz = 1": (
         "unknown key 'outcome.zzz'; this section has link, window_hours, hops, follow_up_hours, incident_open_hours, "
@@ -175,6 +175,16 @@ DECISIONS = [
     {"design": {"confounders": ["at_peak"]}},
     {"design": {"mediators": ["size"]}},
     {"design": {"bins": {"size": [10]}}},
+    {"period": {"incidents_from": "2026-01-01"}},
+    {"designs": {"risk_hours": [12]}},
+    {"designs": {"before_hours": 12}},
+    {"designs": {"horizon_hours": 12}},
+    {"designs": {"severe_at_most": 1}},
+    {"designs": {"spill_over_hops": 1}},
+    {"designs": {"adopter": "team"}},
+    {"designs": {"adopted_share": 0.5}},
+    {"designs": {"calendar": "quarter"}},
+    {"designs": {"amplifiers": {"size": {"at_least": 10}}}},
     {"decision": {"level": 0.9}},
     {"decision": {"equivalence_level": 0.95}},
     {"decision": {"worth_acting_on": 1.5}},

@@ -65,7 +65,7 @@ def summed(frame: pd.DataFrame, values: list[str]) -> dict[tuple, tuple]:
 def test_service_time_is_that_of_counting_every_hour(changes, failures):
     study = linked(changes, failures)
     slow = risk_time_by_hand(
-        changes, failures, study.start, study.end, (0.0, *CUTS), BEFORE, band_of, block_of, step=HOUR
+        changes, failures, study.start, study.end, (0.0, *CUTS), BEFORE, band_of, block_of, step=HOUR, alone=True
     ).frame
     # The month of a service without an incident carries nothing, and the fast count leaves it out.
     told = slow.groupby(["service", "block"])["incidents"].transform("sum") > 0
@@ -78,6 +78,6 @@ def test_service_time_is_that_of_counting_every_hour(changes, failures):
 @given(deployments, incidents)
 def test_referent_sets_are_those_of_looking_at_every_moment(changes, failures):
     study = linked(changes, failures)
-    slow = referent_sets_by_hand(changes, failures, study.start, study.end, WINDOW).frame
+    slow = referent_sets_by_hand(changes, failures, study.start, study.end, WINDOW, alone=True).frame
     fast = referent_sets(study, PLAN).frame
     assert summed(fast[slow.columns], ["sets"]) == summed(slow, ["sets"])

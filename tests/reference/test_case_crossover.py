@@ -1,6 +1,6 @@
 """The case-crossover against R's conditional logistic regression, matched pairs against a printed study."""
 
-from math import inf, isinf, isnan, log
+from math import exp, inf, isinf, isnan, log
 
 import pandas as pd
 import pytest
@@ -76,7 +76,7 @@ def test_ratios_and_robust_errors_are_those_of_clogit():
     found = CaseCrossover(at_least_model=False)(INVENTED)
     assert tuple(log(estimate.value) for estimate in found[:2]) == approx(COEFFICIENTS, rel=1e-10)
     assert log(found.ratio.value) == approx(COEFFICIENTS[0] - COEFFICIENTS[1], rel=1e-10)
-    errors = [estimate.standard_error for estimate in found]
+    errors = [estimate.standard_error for estimate in found[:3]]
     assert errors == approx([ROBUST[0][0] ** 0.5, ROBUST[1][1] ** 0.5, of_the_ratio(ROBUST)], rel=1e-9)
     assert "CR1 (factor G/(G−1)) standard error by service, t with 3.0 degrees of freedom" in found.ratio.method
     three = 3.182446305284263  # qt(.975, 3)
@@ -104,7 +104,7 @@ def test_only_discordant_sets_count_and_their_number_is_told():
         CaseCrossover()(ReferentSets(pd.concat([INVENTED.frame, extra.frame]), 6.0)),
         CaseCrossover()(INVENTED),
     )
-    for with_them, without in zip(found, plain, strict=True):
+    for with_them, without in zip(found[:3], plain[:3], strict=True):
         assert (with_them.value, with_them.standard_error) == approx((without.value, without.standard_error))
     assert plain.odds_ratio_ai.support == {
         "sets": 115,
@@ -122,14 +122,32 @@ def test_every_estimate_has_its_id_and_estimand():
         "case_crossover.odds_ratio_ai",
         "case_crossover.odds_ratio_other",
         "case_crossover.ratio",
+        "case_crossover.excess_ratio",
     ]
     estimands = [estimate.estimand for estimate in found]
-    assert estimands == [Estimand.RATE_RATIO, Estimand.RATE_RATIO, Estimand.RATIO_OF_RATIOS]
+    assert estimands == [Estimand.RATE_RATIO, Estimand.RATE_RATIO, Estimand.RATIO_OF_RATIOS, Estimand.RATE_RATIO]
     assert found.ratio.support["unexposed_cases"] == 49
     assert "6 h before a moment" in found.ratio.method and found.ratio.design.startswith(
         "within service × calendar month"
     )
     assert "freeze" in found.ratio.caveats[-1]
+
+
+def test_the_excess_ratio_is_that_of_the_two_ratios_less_one_each_and_turns_round_when_the_kinds_swap():
+    # R's coefficients above: (exp(.6034) - 1) / (exp(.3046) - 1)
+    # At a level of one half at least one of the two is clearly above 1; at 0.95 neither is, and there is no ratio.
+    found = CaseCrossover()(INVENTED, 0.5).excess_ratio
+    assert found.value == approx((exp(COEFFICIENTS[0]) - 1) / (exp(COEFFICIENTS[1]) - 1), rel=1e-9)
+    names = {"case_ai": "case_other", "case_other": "case_ai", "n10": "n01", "n01": "n10"}
+    swapped = CaseCrossover()(ReferentSets(INVENTED.frame.rename(columns=names)[COLUMNS], 6.0), 0.5).excess_ratio
+    assert swapped.value == approx(1 / found.value, rel=1e-9)
+
+
+def test_without_added_incidents_there_is_no_excess_ratio():
+    found = CaseCrossover()(
+        drawn("api | 1 0 | 1 2 0 0 | 9\nweb | 0 0 | 1 3 1 0 | 7\napp | 0 1 | 1 1 2 0 | 5")
+    ).excess_ratio
+    assert "no more frequent than in the background" in silent(found)
 
 
 def silent(found: Estimate) -> str:

@@ -31,12 +31,14 @@ def risk_time_by_hand(
     band_of: Callable[[datetime], str],
     block_of: Callable[[datetime], str],
     step: timedelta = MINUTE,
+    alone: bool = False,
 ) -> RiskTime:
     """Every service that ships or fails, watched from ``start`` up to but not including ``end``.
 
     The state of a step is that of its first instant, so deployments, incidents, cuts, ``start``, bands and blocks must
     all fall on whole steps; then it is the state of every instant of the step. Deployments before ``start`` and after
-    ``end`` count for states, incidents outside do not count.
+    ``end`` count for states, incidents outside do not count. With ``alone``, steps in the first period of more than one
+    deployment are left out.
     """
     _require_whole_steps([when for _, when, _ in deployments] + [when for _, when in incidents], start, step)
     hours: Counter[tuple] = Counter()
@@ -49,6 +51,9 @@ def risk_time_by_hand(
         failed = Counter(when for name, when in incidents if name == service)
         moment = start
         while moment < end:
+            if alone and recent(shipped["ai"] + shipped["human"], moment, cuts[1]) > 1:
+                moment += step
+                continue
             row = (
                 service,
                 block_of(moment),
@@ -81,6 +86,11 @@ def after(shipped: list[datetime], moment: datetime, cuts: tuple[float, ...]) ->
     return 0
 
 
+def recent(shipped: list[datetime], moment: datetime, hours: float) -> int:
+    """How many deployments lie less than ``hours`` back, one at this very moment included."""
+    return sum(timedelta(0) <= moment - when < timedelta(hours=hours) for when in shipped)
+
+
 def before(shipped: list[datetime], moment: datetime, before_hours: float) -> int:
     """1 where a deployment follows later than this moment and at most ``before_hours`` later."""
     return int(any(timedelta(0) < when - moment <= timedelta(hours=before_hours) for when in shipped))
@@ -92,19 +102,26 @@ def referent_sets_by_hand(
     start: datetime,
     end: datetime,
     window_hours: float,
+    alone: bool = False,
 ) -> ReferentSets:
     """For each incident in [start, end), its moment and those whole weeks away in the same month and in [start, end).
 
-    A deployment counts for a moment if it happened at it or less than ``window_hours`` before.
+    A deployment counts for a moment if it happened at it or less than ``window_hours`` before. With ``alone``, moments
+    with more than one such deployment are left out, and with them the sets whose incident is one.
     """
     sets: Counter[tuple] = Counter()
     for service, began in incidents:
         if not start <= began < end:
             continue
+        own = [when for name, when, _ in deployments if name == service]
+        if alone and recent(own, began, window_hours) > 1:
+            continue
         seen: Counter[tuple[int, int]] = Counter()
         for weeks in range(-5, 6):
             moment = began + weeks * WEEK
             if (moment.year, moment.month) == (began.year, began.month) and start <= moment < end:
+                if alone and recent(own, moment, window_hours) > 1:
+                    continue
                 seen[_just_shipped(deployments, service, moment, window_hours)] += 1
         case = _just_shipped(deployments, service, began, window_hours)
         sets[service, *case, seen[0, 0], seen[1, 0], seen[0, 1], seen[1, 1]] += 1

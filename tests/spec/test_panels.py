@@ -12,13 +12,13 @@ from counterfault.counting.consequences import consequences
 from counterfault.counting.durations import durations
 from counterfault.counting.further_cells import (
     cells_by_failure_mode,
-    cells_by_hop,
     cells_by_kind,
     cells_by_share,
     cells_split_by,
 )
 from counterfault.counting.referents import referent_sets
 from counterfault.counting.service_time import risk_time
+from counterfault.counting.spill_over import spill_over
 from counterfault.counting.unit_periods import unit_periods
 from counterfault.panels import Durations
 from counterfault.plan import PlanError
@@ -202,12 +202,27 @@ def test_spill_over_is_counted_by_distance_upstream():
         {END}
     """
     rows, linked = studied(promise, deployments=SPREAD, incidents=incidents, dependencies=CHAIN)
-    found = cells_by_hop(rows, linked, promise, ())
-    assert list(found) == ["1", "2"]
-    by_hop = {hop: cells.two_by_two() for hop, cells in found.items()}
-    assert (by_hop["1"].exposed_events, by_hop["1"].unexposed_events) == (1, 0)  # web needs api: d1
-    assert (by_hop["2"].exposed_events, by_hop["2"].unexposed_events) == (0, 1)  # app needs web needs api: d2
-    assert by_hop["1"].exposed_total == 2
+    found = spill_over(rows, linked, promise, ())
+    assert list(found) == [1, 2]
+    by_hop = {hop: each.cells.two_by_two() for hop, each in found.items()}
+    assert (by_hop[1].exposed_events, by_hop[1].unexposed_events) == (1, 0)  # web needs api: d1
+    assert (by_hop[2].exposed_events, by_hop[2].unexposed_events) == (0, 1)  # app needs web needs api: d2
+    assert by_hop[1].exposed_total == 2
+    assert found[1].links == 1
+
+
+def test_an_incident_with_a_recorded_cause_spills_over_from_that_one_alone():
+    promise = plan(outcome={"link": "window", "window_hours": 24})
+    incidents = """
+        id  | service | at               | caused_by
+        i1  | web     | 2026-02-01 02:00 | d3
+        i2  | app     | 2026-02-03 02:00 | d2
+        end | zz      | 2027-01-01 00:00 |
+    """
+    rows, linked = studied(promise, deployments=SPREAD, incidents=incidents, dependencies=CHAIN)
+    found = spill_over(rows, linked, promise, ())
+    assert found[1].links == 0  # d1 was near i1, but people know that d3 of its own service did it
+    assert found[2].links == 1  # d2 of api, two hops up from app, by record
 
 
 def test_failure_modes_are_counted_apart():

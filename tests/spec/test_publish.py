@@ -299,7 +299,9 @@ def test_a_record_with_an_impossible_number_is_refused(record, quick):
 
 def test_an_unknown_estimand_is_named(record):
     record["estimates"][0]["estimand"] = "hazard quotient"
-    with pytest.raises(ValueError, match=r"estimate 'crude.risk_ratio': 'hazard quotient' is not an estimand; there are "):
+    with pytest.raises(
+        ValueError, match=r"estimate 'crude.risk_ratio': 'hazard quotient' is not an estimand; there are "
+    ):
         index_html(record)
 
 

@@ -31,7 +31,7 @@ def consequences(rows: Any, linked: Linked, plan: Plan, held_fixed: tuple[str, .
     analysed = analysed.select(
         "deployment_id", *groups, exposed=(analysed.assistance == "ai").cast("int64"), failed=analysed.events
     )
-    found = _by_deployment(linked, plan)
+    found = _by_deployment(linked, plan, analysed)
     joined = analysed.left_join(found, "deployment_id").drop("deployment_id_right")
     measures = [name for name in found.columns if name != "deployment_id"]
     keys = [*groups, "exposed", "failed", *measures]
@@ -46,7 +46,7 @@ def consequences(rows: Any, linked: Linked, plan: Plan, held_fixed: tuple[str, .
     )
 
 
-def _by_deployment(linked: Linked, plan: Plan) -> Any:
+def _by_deployment(linked: Linked, plan: Plan, analysed: Any) -> Any:
     """One row per failed deployment: the worst of its incidents' measures, and those of the first to begin."""
     incidents = _measured(study_tables(linked.checked, plan).incidents, linked)
     tied = linked.links.select("deployment_id", "incident_id").join(incidents, "incident_id")
@@ -54,7 +54,16 @@ def _by_deployment(linked: Linked, plan: Plan) -> Any:
     tied = tied.mutate(place=ibis.row_number().over(ordered))
     worst = {name: getattr(tied[name], how)() for name, how in WORST.items() if name in tied.columns}
     first = {name: tied[name].max(where=tied.place == 0) for name in OF_FIRST if name in tied.columns}
-    return tied.group_by("deployment_id").agg(**worst, **first)
+    shared = _shared_incidents(linked, analysed)
+    tied = tied.left_join(shared, "incident_id").drop("incident_id_right")
+    return tied.group_by("deployment_id").agg(**worst, **first, shared=tied.shared.fill_null(0).max())
+
+
+def _shared_incidents(linked: Linked, analysed: Any) -> Any:
+    """Incidents tied to deployments of both arms: compared with itself, an incident is like itself."""
+    arms = linked.links.select("deployment_id", "incident_id").join(analysed, "deployment_id")
+    by_incident = arms.group_by("incident_id").agg(arms=arms.exposed.nunique())
+    return by_incident.filter(by_incident.arms == 2).select("incident_id", shared=ibis.literal(1, "int64"))
 
 
 def _measured(incidents: Any, linked: Linked) -> Any:

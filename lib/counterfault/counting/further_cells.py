@@ -13,7 +13,6 @@ from counterfault.contracts import ASSISTANCE, INCIDENTS
 from counterfault.counting.covariates import MISSING, calendar_label, covariate_source
 from counterfault.counting.population import ANALYSED
 from counterfault.linking import Linked, study_tables
-from counterfault.linking.rules import AlongDependencies
 from counterfault.plan import Amplifies, Plan
 
 FAILURE_MODES = INCIDENTS["failure_mode"].allowed
@@ -34,27 +33,20 @@ def cells_by_failure_mode(rows: Any, linked: Linked, plan: Plan, held_fixed: tup
         return {}
     tied = linked.links.join(incidents.select("incident_id", "failure_mode"), "incident_id")
     hit = {mode: tied.filter(tied.failure_mode == mode) for mode in FAILURE_MODES}
-    return _cells_of(rows, hit, plan, held_fixed)
+    return cells_of_outcomes(rows, hit, plan, held_fixed)
 
 
-def cells_by_hop(rows: Any, linked: Linked, plan: Plan, held_fixed: tuple[str, ...]) -> Mapping[str, Cells]:
-    """Cells whose events are deployments followed by an incident on a service that needs theirs, by distance.
+def cells_of_outcomes(
+    rows: Any, hit: Mapping[str, Any], plan: Plan, held_fixed: tuple[str, ...]
+) -> Mapping[str, Cells]:
+    """One set of cells per outcome, from one pass over the deployments.
 
-    Only incidents in the plan's window after the deployment count, not those known to have another cause; one hop is a
-    service that needs the changed one directly. Empty where no dependencies are given. Parameters as in
-    :func:`cells_by_failure_mode`.
+    Parameters
+    ----------
+    rows : deployments as ``Counted.rows`` holds them.
+    hit : outcome → table with the ``deployment_id`` of those it befell; repeats count once.
+    plan, held_fixed : strata and cluster; covariate columns of the cells.
     """
-    tables = study_tables(linked.checked, plan)
-    if tables.dependencies is None:
-        return {}
-    hops = plan.designs.spill_over_hops
-    links = AlongDependencies(plan.outcome.window_hours, hops)(tables)
-    hit = {str(hop): links.filter(links.hops == hop) for hop in range(1, hops + 1)}
-    return _cells_of(rows, hit, plan, held_fixed)
-
-
-def _cells_of(rows: Any, hit: Mapping[str, Any], plan: Plan, held_fixed: tuple[str, ...]) -> Mapping[str, Cells]:
-    """One set of cells per outcome, from one pass over the deployments."""
     names = {name: f"events_{place}" for place, name in enumerate(hit)}
     marked = rows.filter(rows.step == ANALYSED)
     for name, links in hit.items():

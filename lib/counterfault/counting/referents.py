@@ -28,8 +28,9 @@ def referent_sets(linked: Linked, plan: Plan) -> ReferentSets:
     -----
     Referents lie on both sides of the incident, in its own calendar month, so that neither a trend in shipping nor the
     hour of day can look like an effect (Janes, Sheppard & Lumley 2005, Epidemiology 16:717). Moments within the window
-    after a deployment of unknown assistance, or after a repair, are left out; a set whose incident is such a moment is
-    left out whole.
+    after a deployment of unknown assistance, or after a repair, are left out, and so are those with more than one
+    deployment in the window (see :func:`~counterfault.counting.service_time.risk_time`); a set whose incident is such a
+    moment is left out whole.
     """
     window = plan.outcome.window_hours
     moments = _moments(linked, plan)
@@ -51,23 +52,35 @@ def _moments(linked: Linked, plan: Plan) -> Any:
 
 
 def _just_shipped(moments: Any, shipped: Any, window: float) -> Any:
-    """The moments, with whether each kind of deployment lies in the window before them."""
-    times = {f"{kind}_at": ibis.ifelse(shipped.kind == kind, shipped.second, ibis.null("int64")) for kind in KINDS}
-    none = {f"{kind}_at": ibis.null("int64") for kind in KINDS}
-    deployments = shipped.select(
-        "service", "second", incident_id=ibis.null("string"), is_case=ibis.null("int64"), order=ibis.literal(0), **times
-    )
-    asked = moments.select("service", "second", "incident_id", "is_case", order=ibis.literal(1), **none)
-    line = deployments.union(asked)
-    # A deployment in the very second of a moment comes before it: its window begins there.
-    past = ibis.window(group_by="service", order_by=["second", "order"], rows=(None, 0))
+    """The moments with at most one deployment in the window before them, and which kind it was."""
     limit = round(window * HOUR)
-    within = {
-        kind: (line.second - line[f"{kind}_at"].max().over(past) < limit).fill_null(False).cast("int64")
+    changes = [
+        _changes(shipped, ibis.ifelse(shipped.kind == kind, sign, 0), later=later, kind=kind)
         for kind in KINDS
-    }
-    marked = line.mutate(**within)
-    return marked.filter(marked.incident_id.notnull() & (marked[VEILED] == 0))
+        for sign, later in ((1, 0), (-1, limit))
+    ]
+    none = {kind: ibis.literal(0, "int64") for kind in KINDS}
+    asked = moments.select("service", "second", "incident_id", "is_case", order=ibis.literal(1, "int64"), **none)
+    line = ibis.union(*changes, asked)
+    # What happens in the very second of a moment comes before it: a window that begins there counts, one that ends does
+    # not.
+    past = ibis.window(group_by="service", order_by=["second", "order"], rows=(None, 0))
+    marked = line.mutate(**{kind: line[kind].sum().over(past) for kind in KINDS})
+    alone = marked[AI] + marked[OTHER] <= 1
+    return marked.filter(marked.incident_id.notnull() & (marked[VEILED] == 0) & alone)
+
+
+def _changes(shipped: Any, step: Any, *, later: int, kind: str) -> Any:
+    """Moments at which one more deployment of a kind lies in the window, or one less."""
+    none = {name: ibis.literal(0, "int64") for name in KINDS}
+    return shipped.select(
+        "service",
+        second=shipped.second + later,
+        incident_id=ibis.null("string"),
+        is_case=ibis.null("int64"),
+        order=ibis.literal(0, "int64"),
+        **{**none, kind: step.cast("int64")},
+    )
 
 
 KINDS = (AI, OTHER, VEILED)

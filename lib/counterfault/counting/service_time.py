@@ -26,8 +26,8 @@ HOUR, DAY = 3600, 86_400
 BAND_HOURS = 4  # six bands a day, working days and weekends apart: finer than the day, coarse enough to estimate
 BLOCK = "month"
 
-# The newest deployment decides. One of unknown assistance, or made to repair an open incident, is neither AI-assisted
-# nor other; the hours after it say nothing about either and are left out rather than taken for quiet time.
+# A deployment of unknown assistance, or made to repair an open incident, is neither AI-assisted nor other; the hours
+# after it say nothing about either and are left out rather than taken for quiet time.
 AI, OTHER, VEILED = "ai", "other", "veiled"
 
 
@@ -43,6 +43,10 @@ def risk_time(linked: Linked, plan: Plan) -> RiskTime:
     -----
     Only months of a service in which an incident began are counted: the others carry no information in a design that
     compares each service with itself. Periods are half-open: a moment belongs to the period that begins with it.
+
+    Hours that lie in the first risk period of more than one deployment are left out. Each deployment brings incidents
+    of its own, so their rates add up, while a model of rate ratios multiplies them: kept in, such hours would make the
+    kind look worse that is seldom seen alone, which is the rarer one.
     """
     cuts, before = cuts_of(plan), before_hours_of(plan)
     incidents = _incidents(linked, plan)
@@ -53,8 +57,12 @@ def risk_time(linked: Linked, plan: Plan) -> RiskTime:
 
 
 def cuts_of(plan: Plan) -> tuple[float, ...]:
-    """Hours after a deployment at which its risk periods end."""
-    return plan.designs.risk_hours or (plan.outcome.window_hours, 4 * plan.outcome.window_hours)
+    """Hours after a deployment at which its risk periods end.
+
+    One period, unless the plan asks for more: a second one overlaps with the first of later deployments most of the
+    time, and there too the model would multiply what adds up.
+    """
+    return plan.designs.risk_hours or (plan.outcome.window_hours,)
 
 
 def before_hours_of(plan: Plan) -> float:
@@ -122,17 +130,28 @@ def _line(
 ) -> Any:
     """Every moment of a service at which anything changes, once, with what happens at it."""
     moments = [
-        _moments(shipped, ai_at=_at(shipped, AI), other_at=_at(shipped, OTHER), veiled_at=_at(shipped, VEILED)),
+        _moments(
+            shipped,
+            ai_at=_at(shipped, AI),
+            other_at=_at(shipped, OTHER),
+            veiled_at=_at(shipped, VEILED),
+            fresh=ibis.literal(1, "int64"),
+        ),
         _moments(incidents, incidents=ibis.literal(1, "int64")),
-        *(_moments(shipped.mutate(second=shipped.second + round(hours * HOUR))) for hours in cuts),
-        _moments(shipped.mutate(second=shipped.second - round(before * HOUR))),
+        _moments(_later(shipped, cuts[0]), fresh=ibis.literal(-1, "int64")),
+        *(_moments(_later(shipped, hours)) for hours in cuts[1:]),
+        _moments(_later(shipped, -before)),
         _edges(eventful, Span.of(linked, plan)),
     ]
     every = ibis.union(*moments)
     names = ("ai_at", "other_at", "veiled_at", "block")
     return every.group_by("service", "second").agg(
-        incidents=every.incidents.sum(), **{name: every[name].max() for name in names}
+        incidents=every.incidents.sum(), fresh=every.fresh.sum(), **{name: every[name].max() for name in names}
     )
+
+
+def _later(shipped: Any, hours: float) -> Any:
+    return shipped.mutate(second=shipped.second + round(hours * HOUR))
 
 
 def _at(shipped: Any, kind: str) -> Any:
@@ -146,6 +165,7 @@ def _moments(rows: Any, **found: Any) -> Any:
         "other_at": ibis.null("int64"),
         "veiled_at": ibis.null("int64"),
         "incidents": ibis.literal(0, "int64"),
+        "fresh": ibis.literal(0, "int64"),
         "block": ibis.null("string"),
     }
     return rows.select("service", "second", **{**empty, **found})
@@ -182,11 +202,12 @@ def _states(line: Any, eventful: Any, span: Span, cuts: Sequence[float], before:
     rows = line.mutate(
         until=line.second.lead().over(ibis.window(**here)),
         block=line.block.max().over(past),
+        alone=line.fresh.sum().over(past) <= 1,
         **{f"{name}_last": line[f"{name}_at"].max().over(past) for name in (AI, OTHER, VEILED)},
         **{f"{name}_next": line[f"{name}_at"].min().over(future) for name in (AI, OTHER)},
     )
     # Risk periods reach beyond the study; what lies there was not watched.
-    rows = rows.filter(span.holds(rows.second))
+    rows = rows.filter(span.holds(rows.second) & rows.alone)
     states = rows.select(
         "service",
         "block",

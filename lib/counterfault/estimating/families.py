@@ -9,6 +9,7 @@ from types import MappingProxyType
 from counterfault.cells import Cells
 from counterfault.counting.further_cells import FAILURE_MODES
 from counterfault.counting.outcomes import OUTCOMES
+from counterfault.counting.spill_over import SpillOver
 from counterfault.estimate import Estimand, Estimate, not_estimable
 from counterfault.estimating.effects import Estimates
 from counterfault.estimating.study import Study
@@ -49,6 +50,8 @@ from counterfault.estimators.wild_score import WildScore
 Family = Callable[[Study], Iterable[Estimate]]
 
 WITHOUT_LINKS = "an incident of the service begins, whatever it is tied to"
+MOSTLY_CHANCE = 0.8  # beyond this share of coincidences a ratio says nothing of those that are none
+SHARED_INCIDENTS = "One incident may follow deployments of several services, which the interval takes for independent."
 ONLY_EXPOSED = ("validated",)  # columns that only AI-assisted changes have: an automated gate for AI code
 
 
@@ -148,12 +151,31 @@ def modes(study: Study) -> Iterator[Estimate]:
 
 def spilled_over(study: Study) -> Iterator[Estimate]:
     """Incidents on services that need the changed one."""
-    found = {int(hop): cells for hop, cells in study.by_hop.items()}
-    if not found:
+    if not study.spill_over:
         hops = range(1, study.plan.designs.spill_over_hops + 1)
         yield from _absent([f"spill_over.hop_{hop}.risk_ratio" for hop in hops], "no table dependencies", study)
         return
-    yield from spill_over(found, study.level, settings=as_headline(study.confounders))
+    cells = {hop: found.cells for hop, found in study.spill_over.items()}
+    estimates = spill_over(cells, study.level, settings=as_headline(study.confounders))
+    for estimate, (hop, found) in zip(estimates, sorted(study.spill_over.items()), strict=True):
+        yield _beside_chance(estimate, hop, found)
+
+
+def _beside_chance(estimate: Estimate, hop: int, found: SpillOver) -> Estimate:
+    """A ratio of coincidences is near 1 with a narrow interval: that must not read as "no spill-over"."""
+    if found.by_chance is None or not found.links:
+        return estimate
+    told = (
+        f"{found.links:,} ties at {hop} {'hop' if hop == 1 else 'hops'}; about {found.by_chance:,.0f} are there with "
+        "deployments moved by whole weeks"
+    )
+    if found.by_chance < MOSTLY_CHANCE * found.links:
+        return replace(estimate, caveats=(*estimate.caveats, f"{told}. {SHARED_INCIDENTS}"))
+    reason = f"{told}, so that what these data hold is coincidence"
+    silent = not_estimable(
+        estimate.estimand, reason, method=estimate.method, level=estimate.interval.level, support=estimate.support
+    )
+    return replace(silent, id=estimate.id, label=estimate.label, outcome=estimate.outcome, design=estimate.design)
 
 
 def amplifiers(study: Study) -> Iterator[Estimate]:

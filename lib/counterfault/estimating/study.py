@@ -13,13 +13,13 @@ from counterfault.counting.durations import durations
 from counterfault.counting.further_cells import (
     cells_by_calendar,
     cells_by_failure_mode,
-    cells_by_hop,
     cells_by_kind,
     cells_by_share,
     cells_split_by,
 )
 from counterfault.counting.referents import referent_sets
 from counterfault.counting.service_time import risk_time
+from counterfault.counting.spill_over import SpillOver, spill_over
 from counterfault.counting.unit_periods import unit_periods
 from counterfault.estimating.effects import present
 from counterfault.linking import Linked
@@ -91,9 +91,9 @@ class Study:
         return cells_by_failure_mode(self.counted.rows, self.linked, self.plan, self.confounders)
 
     @cached_property
-    def by_hop(self) -> Mapping[str, Cells]:
-        """Cells of incidents on dependants, by distance; empty without dependencies."""
-        return cells_by_hop(self.counted.rows, self.linked, self.plan, self.confounders)
+    def spill_over(self) -> Mapping[int, SpillOver]:
+        """Incidents on dependants, by distance; empty without dependencies."""
+        return spill_over(self.counted.rows, self.linked, self.plan, self.confounders)
 
     @cached_property
     def by_share(self) -> Cells | str:

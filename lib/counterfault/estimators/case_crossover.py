@@ -14,16 +14,18 @@ incidents are, and the fit is that of the case series with moments in the place 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from counterfault.estimate import Estimand, Estimate, not_estimable
+from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators import excess_ratio
 from counterfault.estimators.cluster_robust import Codes, Floats, SmallSample
 from counterfault.estimators.conditional_contrasts import Contrasted, Entries, Silence, fit_contrasts
+from counterfault.estimators.excess_ratio import Excess
 from counterfault.estimators.log_ratio import few
 from counterfault.panels import ReferentSets
 
@@ -48,6 +50,7 @@ class Crossover(NamedTuple):
     odds_ratio_ai: Estimate
     odds_ratio_other: Estimate
     ratio: Estimate
+    excess_ratio: Estimate
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ class CaseCrossover:
     Notes
     -----
     Calling it with :class:`~counterfault.panels.ReferentSets` and a confidence level returns a :class:`Crossover`: the
-    two ratios, each with the other kind of deployment held fixed, and the first over the second. Called odds ratios, as
-    the design's literature has it, they are ratios of rates.
+    two ratios, each with the other kind of deployment held fixed, the first over the second, and (RR − 1) of the first
+    over (RR − 1) of the second: incidents *added* by AI-assisted deployments for each added by others, which unrelated
+    incidents do not dilute. Called odds ratios, as the design's literature has it, they are ratios of rates.
 
     The error is clustered by service with CR1 and t with G−1 degrees of freedom, G being the services with a set whose
     moments differ; only such sets count.
@@ -90,6 +94,7 @@ class CaseCrossover:
             answers.estimate(_AI).named("case_crossover.odds_ratio_ai"),
             answers.estimate(_OTHER).named("case_crossover.odds_ratio_other"),
             answers.estimate(_RATIO).named("case_crossover.ratio"),
+            answers.excess().named("case_crossover.excess_ratio"),
         )
 
 
@@ -143,9 +148,35 @@ class _Answers:
             caveats=(*few(told, informative, "service"), _CAVEAT),
         )
 
+    def excess(self) -> Estimate:
+        """Incidents added after AI-assisted deployments for each added after others."""
+        method = f"{self._method()}; {excess_ratio.METHOD}"
+        told = self.found.ratios[: len(_QUESTIONS)]
+        for question, one in zip(_QUESTIONS, told, strict=True):
+            if isinstance(one, Silence):
+                return replace(self._silent(question, one), estimand=Estimand.RATE_RATIO, method=method)
+        ai, other, between = (one for one in told if not isinstance(one, Silence))
+        above, below = Excess.of(ai, self.level), Excess.of(other, self.level)
+        if reason := excess_ratio.without_excess(above, below):
+            return replace(self._not_estimable(_RATIO, reason), estimand=Estimand.RATE_RATIO, method=method)
+        correlation = excess_ratio.correlation_of(ai, other, between, self.level)
+        return Estimate(
+            estimand=Estimand.RATE_RATIO,
+            value=above.value / below.value,
+            interval=Interval(*excess_ratio.limits(above, below, correlation), self.level),
+            method=method,
+            support=self._support(_RATIO),
+            design=_DESIGN,
+            p_value=between.p_value(self.level),  # equal excesses over one background are equal rate ratios
+            standard_error=excess_ratio.log_standard_error(ai, other, correlation, self.level),
+            caveats=(*excess_ratio.unbounded_sides(above, below), _CAVEAT),
+        )
+
     def _silent(self, question: _Question, silence: Silence) -> Estimate:
+        return self._not_estimable(question, _why(question, silence, self._support(question)))
+
+    def _not_estimable(self, question: _Question, reason: str) -> Estimate:
         support = self._support(question)
-        reason = _why(question, silence, support)
         answer = not_estimable(question.estimand, reason, method=self._method(), level=self.level, support=support)
         return answer.named("", design=_DESIGN)
 

@@ -8,6 +8,7 @@ own, upwards and downwards (Donner & Zou 2012, Statistical Methods in Medical Re
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, hypot, inf, isfinite, sqrt
 
@@ -92,3 +93,33 @@ def log_standard_error(one: LogRatio, other: LogRatio, correlation: float, level
     first = one.error_and_reference(level)[0] / (1 - exp(-one.value))
     second = other.error_and_reference(level)[0] / (1 - exp(-other.value))
     return sqrt(max(0.0, first**2 + second**2 - 2 * correlation * first * second))
+
+
+def without_excess(ai: Excess, other: Excess) -> str:
+    """Why there is no ratio of added incidents; empty if there is one."""
+    for name, excess in (("AI-assisted", ai), ("other", other)):
+        if excess.value <= 0:
+            return (
+                f"After {name} deployments incidents are no more frequent than in the background (rate ratio "
+                f"{excess.value + 1:.2f}), so none were added and there is no ratio of added incidents."
+            )
+    if not (ai.above_zero or other.above_zero):
+        return (
+            "Neither kind of deployment is clearly followed by more incidents than the background has, so the ratio of "
+            "added incidents may be anything."
+        )
+    return ""
+
+
+def unbounded_sides(ai: Excess, other: Excess) -> Iterator[str]:
+    """What a reader must know where one of the excesses may be nothing."""
+    if not other.above_zero:
+        yield (
+            "Other deployments are not clearly followed by more incidents than the background has, so nothing bounds "
+            "the ratio from above."
+        )
+    if not ai.above_zero:
+        yield (
+            "AI-assisted deployments are not clearly followed by more incidents than the background has, so the ratio "
+            "may be 0."
+        )

@@ -17,7 +17,7 @@ from counterfault.estimators.excess_ratio import Excess
 from counterfault.estimators.log_ratio import LogRatio, few
 from counterfault.estimators.no_events_bound import log_probability_of_silence, upper_limit
 from counterfault.estimators.risk_time_problem import COMPARISONS, Question, RiskProblem, questions_of
-from counterfault.estimators.self_controlled_silence import why, without_excess
+from counterfault.estimators.self_controlled_silence import why
 from counterfault.panels import RiskTime
 
 _EXACT = "no incident in this state: exact upper limit given each stratum's incidents, taken for independent"
@@ -52,7 +52,7 @@ class Answers:
         ai, other, between = (self._told(question) for question in first)
         if isinstance(ai, Silence) or isinstance(other, Silence) or isinstance(between, Silence):
             found = self._silent(first[2], next(self._reasons(first)))
-        elif reason := without_excess(Excess.of(ai, self.level), Excess.of(other, self.level)):
+        elif reason := excess_ratio.without_excess(Excess.of(ai, self.level), Excess.of(other, self.level)):
             found = self._silent(first[2], reason)
         else:
             found = self._excess(ai, other, between, first[2])
@@ -81,7 +81,7 @@ class Answers:
             label=question.label,
             p_value=between.p_value(self.level),  # equal excesses over one background are equal rate ratios
             standard_error=excess_ratio.log_standard_error(ai, other, correlation, self.level),
-            caveats=tuple(_of_the_excess(above, below)),
+            caveats=tuple(excess_ratio.unbounded_sides(above, below)),
         )
 
     def _reasons(self, questions: list[Question]) -> Iterator[str]:
@@ -178,17 +178,4 @@ class Answers:
         return (
             "self-controlled case series (Farrington 1995): Poisson regression on service time, offset log hours, "
             f"service × block effects conditioned out, half-open risk periods {pieces} h"
-        )
-
-
-def _of_the_excess(ai: Excess, other: Excess) -> Iterator[str]:
-    if not other.above_zero:
-        yield (
-            "Other deployments are not clearly followed by more incidents than the background has, so nothing bounds "
-            "the ratio from above."
-        )
-    if not ai.above_zero:
-        yield (
-            "AI-assisted deployments are not clearly followed by more incidents than the background has, so the ratio "
-            "may be 0."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from counterfault.estimators.conditional_contrasts import Silence
-from counterfault.estimators.excess_ratio import Excess
 from counterfault.estimators.risk_time_problem import Question, RiskProblem
 
 
@@ -30,22 +29,6 @@ def why(question: Question, silence: Silence, problem: RiskProblem) -> str:
             return f"All services agree exactly on {words}, so there is no variation to compute a standard error from."
         case Silence.UNSETTLED:
             return "The fit did not settle: the log-likelihood is too flat to have a maximum."
-
-
-def without_excess(ai: Excess, other: Excess) -> str:
-    """Why there is no ratio of added incidents; empty if there is one."""
-    for name, excess in (("AI-assisted", ai), ("other", other)):
-        if excess.value <= 0:
-            return (
-                f"After {name} deployments incidents are no more frequent than in the background (rate ratio "
-                f"{excess.value + 1:.2f}), so none were added and there is no ratio of added incidents."
-            )
-    if not (ai.above_zero or other.above_zero):
-        return (
-            "Neither kind of deployment is clearly followed by more incidents than the background has, so the ratio of "
-            "added incidents may be anything."
-        )
-    return ""
 
 
 def _not_apart(question: Question, words: str, problem: RiskProblem) -> str:

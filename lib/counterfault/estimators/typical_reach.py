@@ -46,7 +46,9 @@ def median_ratio(consequences: Consequences, column: str = USERS, level: float =
     """
     critical_value(level)  # a bad level is an error even where there is nothing to compute
     reach = Reach.of(consequences, column)
-    failed = in_both_arms(reach.known[reach.known["failed"] == 1])
+    failures = reach.known[reach.known["failed"] == 1]
+    own = failures[failures["shared"] != 1] if "shared" in failures else failures
+    failed = in_both_arms(own)
     candidates = (ranked(failed, reach.cluster, digits) for digits in (None, 2, 1)) if len(failed) else iter(())
     fitting = next((each for each in candidates if each.pair_count() <= MOST_PAIRS), None)
     if not len(failed):
@@ -65,8 +67,16 @@ def median_ratio(consequences: Consequences, column: str = USERS, level: float =
             "A ratio of typical values, not of means; it compares failed deployments only, and failing is itself a "
             "consequence of exposure.",
             *reach.left_out(),
+            *_shared(int(failures["n"].sum() - own["n"].sum())),
         ),
     )
+
+
+def _shared(left_out: int) -> tuple[str, ...]:
+    """An incident tied to both arms would be compared with itself, and find itself equal."""
+    if not left_out:
+        return ()
+    return (f"{left_out} failures whose incident is tied to deployments of both kinds are left out.",)
 
 
 def _typical(ranks: Ranked, reach: Reach, level: float) -> Estimate:
@@ -75,6 +85,8 @@ def _typical(ranks: Ranked, reach: Reach, level: float) -> Estimate:
     found = shift(ranks, critical_value(level), quantile)
     if not isfinite(found.value):
         return _silent(f"In most pairs one of the two failures affected no {reach.what}: no typical ratio.", level)
+    if found.low == found.high:
+        return _silent("The failures are so alike or so few that no interval can be given.", level)
     between = f"error between {reach.cluster}s, t with {degrees} degrees of freedom"
     return Estimate(
         estimand=Estimand.MEDIAN_RATIO,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 import ibis
 
-from counterfault.linking.rules import LastDeployment, Recorded, Rule, Tables
+from counterfault.linking.rules import LastDeployment, Recorded, Tables
 
 WEEK = 7 * 24 * 3600  # seconds
 
 
-def expected_by_chance(rule: Rule, tables: Tables, start: datetime, end: datetime, window_hours: float) -> float | None:
+def expected_by_chance(
+    rule: Callable[[Tables], Any], tables: Tables, start: datetime, end: datetime, window_hours: float
+) -> float | None:
     """Links of a rule on deployments moved by whole weeks, averaged over the moves.
 
     None where time plays no part: people's records name their deployments, and the last-deployment rule always finds

@@ -128,7 +128,7 @@ class AlongDependencies:
 
     def __call__(self, tables: Tables) -> Any:
         suspects = possibly_changed(tables.incidents)
-        reach = _reach(suspects, tables.dependencies, self.hops)
+        reach = services_reached(suspects, tables.dependencies, self.hops)
         on = suspects.join(reach, "service").select("incident_id", "started_at", "upstream", "hops")
         deployments = tables.deployments.select("deployment_id", "deployed_at", upstream="service")
         window = ibis.interval(seconds=round(self.hours * 3600))
@@ -257,7 +257,7 @@ def possibly_changed(incidents: Any) -> Any:
     return incidents.filter(incidents.service.notnull()).select("incident_id", "started_at", "service")
 
 
-def _reach(incidents: Any, dependencies: Any, hops: int) -> Any:
+def services_reached(incidents: Any, dependencies: Any, hops: int) -> Any:
     """service, upstream, hops: which services' deployments can reach an incident on ``service``."""
     reach = incidents.select("service").distinct().mutate(upstream=ibis._.service, hops=ibis.literal(0, "int64"))
     if dependencies is None:
