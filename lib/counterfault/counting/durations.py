@@ -36,6 +36,8 @@ def durations(rows: Any, linked: Linked, plan: Plan, held_fixed: tuple[str, ...]
     horizon = plan.designs.horizon_hours or plan.outcome.follow_up
     watched = _watched(rows, plan).left_join(_first_incident(linked), "deployment_id").drop("deployment_id_right")
     watched = watched.left_join(_replaced(linked, plan), "deployment_id").drop("deployment_id_right")
+    end = int(linked.end.timestamp())
+    watched = watched.mutate(left_hours=(end - watched.deployed_at.epoch_seconds().cast("int64")) / HOUR)
     frame = _compressed(watched, plan, horizon, held_fixed)
     return Durations(frame, plan.design.strata, plan.design.cluster, horizon, GRID_HOURS)
 
@@ -75,7 +77,7 @@ def _replaced(linked: Linked, plan: Plan) -> Any:
 
 
 def _compressed(watched: Any, plan: Plan, horizon: float, held_fixed: tuple[str, ...]) -> Any:
-    last = ibis.least(watched.replaced_hours.fill_null(horizon), horizon)
+    last = ibis.least(watched.replaced_hours.fill_null(horizon), watched.left_hours, horizon)
     failed = (watched.incident_hours <= last).fill_null(False)
     ended = ibis.cases(
         (failed, INCIDENT), (watched.rolled_back & (watched.replaced_hours <= horizon), ROLLED_BACK), else_=CENSORED

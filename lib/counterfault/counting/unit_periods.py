@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from counterfault.checking.filters import LEFT_OUT
 from counterfault.counting.covariates import calendar_label
+from counterfault.counting.population import ANALYSED
 from counterfault.counting.service_time import Span
 from counterfault.linking import Linked, study_tables
 from counterfault.linking.rules import possibly_changed
@@ -32,13 +32,14 @@ def unit_periods(rows: Any, linked: Linked, plan: Plan) -> UnitPeriods:
 
     Notes
     -----
-    Only periods that lie wholly in the study are counted: half a month would look like a slump. Deployments of unknown
-    assistance are left out; incidents known to have another cause are too.
+    Only periods that lie wholly in the study are counted: half a month would look like a slump. Only deployments of the
+    contrast are; incidents known to have another cause are not.
     """
     unit, unit_name = plan.designs.calendar, plan.designs.adopter
     labels = whole_periods(Span.of(linked, plan), unit)
     deployments = _by_unit(rows, linked, unit_name)
-    shipped = deployments.filter(deployments[LEFT_OUT].isnull() & (deployments.assistance != "unknown"))
+    # Those of the contrast alone: repairs answer incidents, so with them incidents would change the share.
+    shipped = deployments.filter(deployments.step == ANALYSED)
     counts = _counts(shipped.mutate(period_label=calendar_label(shipped.deployed_at, unit)))
     suffered = _incidents(deployments, linked, plan)
     found = counts.merge(suffered, on=["unit", "period_label"], how="outer")

@@ -10,7 +10,7 @@ from counterfault.cells import Cells
 from counterfault.counting.further_cells import FAILURE_MODES
 from counterfault.counting.outcomes import OUTCOMES
 from counterfault.counting.spill_over import SpillOver
-from counterfault.estimate import Estimand, Estimate, not_estimable
+from counterfault.estimate import Estimand, Estimate, figures, not_estimable
 from counterfault.estimating.effects import Estimates
 from counterfault.estimating.study import Study
 from counterfault.estimators.binomial_normal import rare_event_pooling
@@ -33,7 +33,7 @@ from counterfault.estimators.logistic import LogisticRegression
 from counterfault.estimators.mediation import Mediation
 from counterfault.estimators.multiplicity import for_multiplicity
 from counterfault.estimators.one_thread import on_one_thread
-from counterfault.estimators.random_effects import random_effects
+from counterfault.estimators.random_effects import MeanInterval, RandomEffects
 from counterfault.estimators.randomisation import RandomiseDeployments
 from counterfault.estimators.regression import as_headline
 from counterfault.estimators.restricted_mean import restricted_mean_difference
@@ -52,6 +52,17 @@ Family = Callable[[Study], Iterable[Estimate]]
 WITHOUT_LINKS = "an incident of the service begins, whatever it is tied to"
 MOSTLY_CHANCE = 0.8  # beyond this share of coincidences a ratio says nothing of those that are none
 SHARED_INCIDENTS = "One incident may follow deployments of several services, which the interval takes for independent."
+OF_THE_CHANGE = (  # what a change is like, and therefore what AI may have made it
+    "size",
+    "lines_added",
+    "lines_deleted",
+    "files_changed",
+    "reviewers",
+    "review_hours",
+    "approved_by_human",
+    "ai_reviewed",
+    "touches_tests",
+)
 ONLY_EXPOSED = ("validated",)  # columns that only AI-assisted changes have: an automated gate for AI code
 
 
@@ -69,19 +80,43 @@ def odds(study: Study) -> Iterator[Estimate]:
     """The same comparison on odds: additive effects, conditional on strata, penalised."""
     yield LogisticRegression(adjust_for=study.confounders, at_least_model=True)(study.cells, study.level)
     yield ConditionalLogistic(study.confounders, at_least_model=True)(study.cells, study.level)
-    yield FirthLogistic(study.confounders)(study.cells, study.level)
+    yield _penalised(study)
+
+
+def _penalised(study: Study) -> Estimate:
+    """The penalised odds ratio with a level for each stratum column, where those are few enough.
+
+    Without them it would be the crude odds ratio under the name of an adjusted one.
+    """
+    held = (*study.cells.strata, *study.confounders)
+    found = FirthLogistic(held)(study.cells, study.level)
+    return replace(found, design=f"at equal {' + '.join(study.cells.strata)}")
 
 
 def standardised_effects(study: Study) -> Iterator[Estimate]:
     """Risks as they are and as they would have been, from a model of outcomes, and doubly robust from two."""
-    yield from standardised(study.cells, study.level, settings=Standardised(adjust_for=study.confounders))
+    for found in standardised(study.cells, study.level, settings=Standardised(adjust_for=study.confounders)):
+        counts = found.estimand in (Estimand.ATTRIBUTABLE_INCIDENTS, Estimand.ATTRIBUTABLE_FRACTION)
+        yield replace(found, caveats=(*found.caveats, _unit_counted(study))) if counts else found
     yield from overlap_weighted(study.cells, study.level, settings=OverlapWeighted(adjust_for=study.confounders))
+
+
+def _unit_counted(study: Study) -> str:
+    """One incident can make several deployments fail, and these are what is counted."""
+    events = study.cells.two_by_two().support()["events"]
+    return (
+        f"Counts failed deployments, not incidents: {study.linked.tied_incidents:,} incidents are tied to deployments, "
+        f"and {events:,} deployments of the contrast failed."
+    )
 
 
 def pooled(study: Study) -> Iterator[Estimate]:
     """The ratio from service to service: its mean, its spread, and what to expect of a new one."""
-    yield from random_effects(study.cells, study.level)
     yield from rare_event_pooling(study.cells, study.level)
+    normal = RandomEffects(interval=MeanInterval.AT_LEAST_PLAIN)
+    yield normal(study.cells, study.level)
+    yield normal.spread(study.cells, study.level)
+    yield normal.new_group(study.cells, study.level)
 
 
 def self_controlled(study: Study) -> Iterator[Estimate]:
@@ -112,8 +147,21 @@ def timing(study: Study) -> Iterator[Estimate]:
         found = cumulative_incidence(watched, level, weighting=weighting)
         yield from (found.exposed, found.unexposed, found.difference)
         yield restricted_mean_difference(watched, level, weighting=weighting)
-    yield CauseSpecificCox(study.confounders)(watched, level)
+    hazard = CauseSpecificCox(study.confounders)(watched, level)
+    yield replace(hazard, caveats=(_watched_until(study), *hazard.caveats))
     yield from surfacing(study.consequences, level)
+
+
+def _watched_until(study: Study) -> str:
+    """How many failures a watch that ends with the next deployment sees."""
+    frame = study.durations.frame
+    seen = int(frame.loc[frame["ended"] == "incident", "n"].sum())
+    failed = study.cells.two_by_two().support()["events"]
+    return (
+        f"A deployment is watched until the next one of its service, or for {study.durations.horizon_hours:g} hours: "
+        f"{seen:,} of {failed:,} failures began in that time. Where faults are met with a quick patch, watching "
+        "ends for a reason."
+    )
 
 
 def severity(study: Study) -> Iterator[Estimate]:
@@ -136,6 +184,8 @@ def severity(study: Study) -> Iterator[Estimate]:
             yield from _absent([f"{id}.mean_ratio"], f"no column {column}", study, Estimand.MEAN_RATIO)
     if USERS in found.frame:
         yield median_ratio(found, USERS, level)
+    else:
+        yield from _absent(["blast_radius.users.median_ratio"], f"no column {USERS}", study, Estimand.MEDIAN_RATIO)
 
 
 def modes(study: Study) -> Iterator[Estimate]:
@@ -181,9 +231,8 @@ def _beside_chance(estimate: Estimate, hop: int, found: SpillOver) -> Estimate:
 def amplifiers(study: Study) -> Iterator[Estimate]:
     """Where AI does more: one planned contrast per column, corrected together, on ratios and on differences."""
     contrasts = [_contrast(study, name) for name in study.plan.designs.amplifiers]
-    ratios = [ratio for ratio, _ in contrasts]
-    yield from for_multiplicity(ratios)[0]
-    yield from (excess for _, found in contrasts for excess in found)
+    yield from for_multiplicity([ratio for ratio, _ in contrasts])[0]
+    yield from for_multiplicity([excess for _, found in contrasts for excess in found])[0]
 
 
 def _contrast(study: Study, name: str) -> tuple[Estimate, tuple[Estimate, ...]]:
@@ -203,8 +252,21 @@ def _contrast(study: Study, name: str) -> tuple[Estimate, tuple[Estimate, ...]]:
         return _missing_ratio(name, cells, study), ()
     amplifier = Amplifier(name, ("yes",), ("no",), held)
     label = f"{name.replace('_', ' ')}: {study.plan.designs.amplifiers[name]}"
-    ratio = replace(amplifier(cells, study.level), label=label)
-    return ratio, (replace(amplifier.excess(cells, study.level), label=label),)
+    ratio, excess = (
+        replace(found, label=label, caveats=(*found.caveats, *_on_the_way(study, name)))
+        for found in (amplifier(cells, study.level), amplifier.excess(cells, study.level))
+    )
+    return ratio, (excess,)
+
+
+def _on_the_way(study: Study, name: str) -> Iterator[str]:
+    """A column that AI itself changes divides deployments by a consequence."""
+    if name in study.plan.design.confounders or name not in OF_THE_CHANGE:
+        return
+    yield (
+        f"AI may itself change {name.replace('_', ' ')}: its levels then hold unlike changes with AI and without, and "
+        "a ratio of ratios describes them rather than what AI does there."
+    )
 
 
 def _missing_ratio(name: str, reason: str, study: Study) -> Estimate:
@@ -214,9 +276,9 @@ def _missing_ratio(name: str, reason: str, study: Study) -> Estimate:
 def mediation(study: Study) -> Iterator[Estimate]:
     """How much of the association travels through what AI changes on the way."""
     if not study.mediators:
-        yield from _absent(
-            ["mediation.total", "mediation.direct", "mediation.indirect"], "no mediator in the data", study
-        )
+        named = "_and_".join(study.plan.design.mediators) or "nothing"
+        missing = [f"mediation.{named}.{part}" for part in ("total", "direct", "indirect")]
+        yield from _absent(missing, "no mediator in the data", study)
         return
     yield from Mediation(study.mediators, study.confounders)(study.cells, study.level)
 
@@ -224,13 +286,27 @@ def mediation(study: Study) -> Iterator[Estimate]:
 def dose(study: Study) -> Iterator[Estimate]:
     """More of it, another tool, another way of knowing."""
     if isinstance(study.by_share, str):
-        yield from _absent(["dose.trend", "dose.nonlinearity"], study.by_share, study)
+        yield from _absent(["dose.trend"], study.by_share, study)
+        yield from _absent(["dose.nonlinearity"], study.by_share, study, Estimand.RATIO_OF_RATIOS)
     else:
         asked = Dose(adjust_for=study.confounders)
-        yield asked(study.by_share, study.level)
+        yield _with_what_it_rests_on(asked(study.by_share, study.level))
         yield asked.nonlinearity(study.by_share, study.level)
     for kinds in (tools(study.confounders), tiers(study.confounders)):
         yield from _kinds(kinds, study)
+
+
+def _with_what_it_rests_on(trend: Estimate) -> Estimate:
+    """A step from no AI to some is a trend too; whether more of it does more only the AI-assisted changes can say."""
+    among = next((part for part in trend.parts if part.id == "dose.among_exposed"), None)
+    if among is None or not (trend.estimable and among.estimable) or 1.0 not in among.interval:
+        return trend
+    told = (
+        f"Among AI-assisted changes alone the ratio per 10 points is {figures(among.value)} "
+        f"({figures(among.interval.low)} to {figures(among.interval.high)}): the trend may be no more than the step "
+        "from none to some."
+    )
+    return replace(trend, caveats=(told, *trend.caveats))
 
 
 def _kinds(kinds: ByKind, study: Study) -> Iterator[Estimate]:

@@ -52,6 +52,11 @@ class Linked:
         """How many incidents the rules could tie: not left out by the plan, and severe enough for it."""
         return int(study_tables(self.checked, self.plan).incidents.count().execute())
 
+    @cached_property
+    def tied_incidents(self) -> int:
+        """How many incidents the plan's rule tied to at least one deployment."""
+        return int(self.links.incident_id.nunique().execute())
+
 
 def link(checked: Checked, plan: Plan) -> Linked:
     """Ties incidents to deployments by the plan's rule; what the other rules would tie is counted on request.
