@@ -20,10 +20,10 @@ import statsmodels.api as sm
 
 import counterfault as cf
 from counterfault.estimating import FAMILIES, Study, estimate_family
-from counterfault.estimators.logistic import LogisticRegression
+from counterfault.estimators.odds.logistic import LogisticRegression
 from counterfault.estimators.one_thread import on_one_thread
-from counterfault.estimators.regression import HEADLINE, as_headline
-from counterfault.estimators.wild_score import WildScore
+from counterfault.estimators.poisson.regression import HEADLINE, as_headline
+from counterfault.estimators.poisson.wild_score import WildScore
 
 DRAWS = 10_000
 

@@ -17,8 +17,8 @@ import pandas as pd
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimate
-from counterfault.estimators import stratified
-from counterfault.estimators.regression import ModifiedPoisson, SmallSample, as_headline
+from counterfault.estimators.poisson.regression import ModifiedPoisson, SmallSample, as_headline
+from counterfault.estimators.tables import stratified
 
 WEEKS = 13  # of a quarter
 

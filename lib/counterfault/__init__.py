@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from counterfault.counting import count
     from counterfault.estimate import Estimand, Estimate, Interval
     from counterfault.estimating import Study, estimate_effects, estimate_family, estimate_further, primary_at
-    from counterfault.estimators.adoption import growth_in_count, growth_in_share
-    from counterfault.estimators.causal_diagram import causal_diagram
-    from counterfault.estimators.homogeneity import homogeneity
-    from counterfault.estimators.overlap import balance, overlap
+    from counterfault.estimators.amplifying.causal_diagram import causal_diagram
+    from counterfault.estimators.around_adoption.adoption import growth_in_count, growth_in_share
+    from counterfault.estimators.marginal.overlap import balance, overlap
+    from counterfault.estimators.tables.homogeneity import homogeneity
     from counterfault.inputs import open_inputs
     from counterfault.linking import link
     from counterfault.plan import Plan
@@ -36,8 +36,8 @@ _HOME = {
     "Plan": "plan",
     "Study": "estimating",
     "analyse": "analysis",
-    "balance": "estimators.overlap",
-    "causal_diagram": "estimators.causal_diagram",
+    "balance": "estimators.marginal.overlap",
+    "causal_diagram": "estimators.amplifying.causal_diagram",
     "challenge": "checks",
     "check": "checking",
     "count": "counting",
@@ -45,12 +45,12 @@ _HOME = {
     "estimate_effects": "estimating",
     "estimate_family": "estimating",
     "estimate_further": "estimating",
-    "growth_in_count": "estimators.adoption",
-    "growth_in_share": "estimators.adoption",
-    "homogeneity": "estimators.homogeneity",
+    "growth_in_count": "estimators.around_adoption.adoption",
+    "growth_in_share": "estimators.around_adoption.adoption",
+    "homogeneity": "estimators.tables.homogeneity",
     "link": "linking",
     "open_inputs": "inputs",
-    "overlap": "estimators.overlap",
+    "overlap": "estimators.marginal.overlap",
     "primary_at": "estimating",
     "read": "sources",
 }

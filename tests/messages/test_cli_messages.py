@@ -74,7 +74,7 @@ def test_a_notebook_that_does_not_exist_is_refused_before_anything_is_read_or_wr
     assert err.splitlines()[0].startswith("The demo organisation: reading ")
     assert err.split("\n", 1)[1] == (
         "counterfault: --only 77: no notebook begins so; there are "
-        f"{', '.join(sorted(path.stem for path in (ROOT / 'notebooks').glob('[1-9]*.ipynb')))}\n"
+        f"{', '.join(sorted(path.stem for path in (ROOT / 'notebooks').glob('[0-9]*.ipynb')))}\n"
     )
     assert not Path("report").exists()
 

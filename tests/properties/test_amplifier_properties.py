@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from counterfault.cells import Cells
-from counterfault.estimators.dose import Dose
-from counterfault.estimators.interaction import Amplifier, ExposedKinds
-from counterfault.estimators.kinds import risk_ratios_by_kind
-from counterfault.estimators.mediation import Mediation
+from counterfault.estimators.amplifying.dose import Dose
+from counterfault.estimators.amplifying.interaction import Amplifier, ExposedKinds
+from counterfault.estimators.amplifying.kinds import risk_ratios_by_kind
+from counterfault.estimators.amplifying.mediation import Mediation
 from counterfault.estimators.multiplicity import Adjustment, adjusted_p
-from counterfault.estimators.regression import HEADLINE, ModifiedPoisson
+from counterfault.estimators.poisson.regression import HEADLINE, ModifiedPoisson
 
 seeds = st.integers(0, 2**32 - 1)
 some = settings(max_examples=8, deadline=None, derandomize=True)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
-from counterfault.estimators.change_point import ChangePoint, log_likelihood_ratios
-from counterfault.estimators.event_study import PreTrend
-from counterfault.estimators.interrupted_series import InterruptedSeries
-from counterfault.estimators.staggered import Aggregation, Controls, StaggeredAdoption
-from counterfault.estimators.unit_table import adoption_periods
+from counterfault.estimators.around_adoption.change_point import ChangePoint, log_likelihood_ratios
+from counterfault.estimators.around_adoption.event_study import PreTrend
+from counterfault.estimators.around_adoption.interrupted_series import InterruptedSeries
+from counterfault.estimators.around_adoption.staggered import Aggregation, Controls, StaggeredAdoption
+from counterfault.estimators.around_adoption.unit_table import adoption_periods
 from counterfault.panels import UnitPeriods
 
 PERIODS = 8

@@ -12,7 +12,7 @@ from pytest import approx
 from counterfault import Plan, check, count, link, read
 from counterfault.cells import Cells
 from counterfault.counting import Counted
-from counterfault.estimators import stratified, two_by_two
+from counterfault.estimators.tables import stratified, two_by_two
 
 # No deadline: a busy machine is no counterexample. Few examples, because each asks the engine; each draws many rows.
 unhurried = settings(deadline=None, max_examples=6)

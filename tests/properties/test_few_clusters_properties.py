@@ -11,16 +11,16 @@ from pytest import approx
 from test_regression_properties import organisation, rows_of
 
 from counterfault.cells import Cells, TwoByTwo
-from counterfault.estimators.conditional_draws import draw_exposed_events
-from counterfault.estimators.exact import exposed_events
-from counterfault.estimators.exchanges import Histories
-from counterfault.estimators.jackknife import ClusterJackknife
-from counterfault.estimators.randomisation import RandomiseClusters, RandomiseDeployments
-from counterfault.estimators.regression import ModifiedPoisson
-from counterfault.estimators.regression_problem import comparable, problem_of
-from counterfault.estimators.sign_weights import Weights, WeightTable
-from counterfault.estimators.two_way import TwoWayPoisson
-from counterfault.estimators.wild_score import RestrictedScores, ScoreTest, WildScore
+from counterfault.estimators.poisson.jackknife import ClusterJackknife
+from counterfault.estimators.poisson.regression import ModifiedPoisson
+from counterfault.estimators.poisson.regression_problem import comparable, problem_of
+from counterfault.estimators.poisson.sign_weights import Weights, WeightTable
+from counterfault.estimators.poisson.two_way import TwoWayPoisson
+from counterfault.estimators.poisson.wild_score import RestrictedScores, ScoreTest, WildScore
+from counterfault.estimators.tables.conditional_draws import draw_exposed_events
+from counterfault.estimators.tables.exact import exposed_events
+from counterfault.estimators.tables.exchanges import Histories
+from counterfault.estimators.tables.randomisation import RandomiseClusters, RandomiseDeployments
 
 seeds = st.integers(0, 2**32 - 1)
 some = settings(max_examples=5, deadline=None, derandomize=True)

@@ -12,13 +12,13 @@ from pytest import approx
 from scipy.special import logsumexp
 
 from counterfault.cells import Cells
-from counterfault.estimators.conditional_likelihood import conditional_likelihood
-from counterfault.estimators.conditional_logistic import ConditionalLogistic, fit_conditional_logistic
-from counterfault.estimators.firth import FirthLogistic
-from counterfault.estimators.irls import Family, fit_glm
-from counterfault.estimators.logistic import LogisticRegression
-from counterfault.estimators.rates import poisson_rate
-from counterfault.estimators.separation import separated_cells
+from counterfault.estimators.odds.conditional_likelihood import conditional_likelihood
+from counterfault.estimators.odds.conditional_logistic import ConditionalLogistic, fit_conditional_logistic
+from counterfault.estimators.odds.firth import FirthLogistic
+from counterfault.estimators.odds.irls import Family, fit_glm
+from counterfault.estimators.odds.logistic import LogisticRegression
+from counterfault.estimators.odds.rates import poisson_rate
+from counterfault.estimators.odds.separation import separated_cells
 
 seeds = st.integers(0, 2**32 - 1)
 some = settings(max_examples=5, deadline=None, derandomize=True)

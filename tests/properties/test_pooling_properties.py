@@ -13,11 +13,11 @@ from scipy.integrate import quad
 from scipy.stats import binom, chi2, norm
 
 from counterfault.cells import Cells
-from counterfault.estimators.between_groups import Between, Groups
-from counterfault.estimators.binomial_normal import rare_event_pooling
-from counterfault.estimators.binomial_normal_likelihood import BinomialNormal
-from counterfault.estimators.conditional_poisson import fit_conditional_poisson
-from counterfault.estimators.random_effects import MeanInterval, RandomEffects, random_effects
+from counterfault.estimators.poisson.conditional_poisson import fit_conditional_poisson
+from counterfault.estimators.pooling.between_groups import Between, Groups
+from counterfault.estimators.pooling.binomial_normal import rare_event_pooling
+from counterfault.estimators.pooling.binomial_normal_likelihood import BinomialNormal
+from counterfault.estimators.pooling.random_effects import MeanInterval, RandomEffects, random_effects
 
 seeds = st.integers(0, 2**32 - 1)
 some = settings(max_examples=4, deadline=None, derandomize=True)

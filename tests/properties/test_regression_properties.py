@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from counterfault.cells import Cells
-from counterfault.estimators.regression import ModifiedPoisson, SmallSample
-from counterfault.estimators.residual_kernel import ResidualKernel
+from counterfault.estimators.poisson.regression import ModifiedPoisson, SmallSample
+from counterfault.estimators.poisson.residual_kernel import ResidualKernel
 
 seeds = st.integers(0, 2**32 - 1)
 some = settings(max_examples=12, deadline=None, derandomize=True)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from counterfault.estimate import Estimate
-from counterfault.estimators.case_crossover import CaseCrossover
-from counterfault.estimators.self_controlled import CaseSeries, SelfControlled, suggests_event_dependence
+from counterfault.estimators.self_control.case_crossover import CaseCrossover
+from counterfault.estimators.self_control.self_controlled import CaseSeries, SelfControlled, suggests_event_dependence
 from counterfault.panels import ReferentSets, RiskTime
 
 seeds = st.integers(0, 2**32 - 1)

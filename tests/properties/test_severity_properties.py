@@ -12,14 +12,14 @@ from pytest import approx
 from scipy.stats import binom
 
 from counterfault.cells import Cells
-from counterfault.estimators.blast_radius import SERVICES, USERS, blast_radius, mean_ratio, median_ratio
-from counterfault.estimators.consequence_tables import OrderedOutcome
-from counterfault.estimators.exact_poisson import exact_risk_ratio
-from counterfault.estimators.families import failure_modes, rare_risk_ratio
-from counterfault.estimators.proportional_odds import ProportionalOdds
-from counterfault.estimators.severity import severe_risk_ratio, severity_odds_ratio
-from counterfault.estimators.severity_given_failure import SeverityGivenFailure
-from counterfault.estimators.stratified import odds_ratio
+from counterfault.estimators.consequences.blast_radius import SERVICES, USERS, blast_radius, mean_ratio, median_ratio
+from counterfault.estimators.consequences.consequence_tables import OrderedOutcome
+from counterfault.estimators.consequences.families import failure_modes, rare_risk_ratio
+from counterfault.estimators.consequences.proportional_odds import ProportionalOdds
+from counterfault.estimators.consequences.severity import severe_risk_ratio, severity_odds_ratio
+from counterfault.estimators.consequences.severity_given_failure import SeverityGivenFailure
+from counterfault.estimators.tables.exact_poisson import exact_risk_ratio
+from counterfault.estimators.tables.stratified import odds_ratio
 from counterfault.panels import Consequences
 
 seeds = st.integers(0, 2**32 - 1)

@@ -11,14 +11,14 @@ from pytest import approx
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand
-from counterfault.estimators.doubly_robust import OverlapWeighted, overlap_risks, overlap_weighted
-from counterfault.estimators.glm_within_strata import LOG, LOGIT, StratifiedData, fit_within_strata
-from counterfault.estimators.marginal_risk import Population, marginal_risk
-from counterfault.estimators.outcome_model import outcome_model
-from counterfault.estimators.overlap import balance, overlap
-from counterfault.estimators.propensity import cross_fitted, folds_of_clusters
-from counterfault.estimators.regression_problem import problem_of
-from counterfault.estimators.standardised import Standardised, standardised
+from counterfault.estimators.marginal.doubly_robust import OverlapWeighted, overlap_risks, overlap_weighted
+from counterfault.estimators.marginal.glm_within_strata import LOG, LOGIT, StratifiedData, fit_within_strata
+from counterfault.estimators.marginal.marginal_risk import Population, marginal_risk
+from counterfault.estimators.marginal.outcome_model import outcome_model
+from counterfault.estimators.marginal.overlap import balance, overlap
+from counterfault.estimators.marginal.propensity import cross_fitted, folds_of_clusters
+from counterfault.estimators.marginal.standardised import Standardised, standardised
+from counterfault.estimators.poisson.regression_problem import problem_of
 
 seeds = st.integers(0, 2**32 - 1)
 some = settings(max_examples=5, deadline=None, derandomize=True)

@@ -14,10 +14,10 @@ from scipy.stats import nchypergeom_fisher
 
 from counterfault.cells import Cells, TwoByTwo
 from counterfault.estimate import Estimate
-from counterfault.estimators import score, two_by_two
-from counterfault.estimators.exact import exposed_events
-from counterfault.estimators.hypergeometric import ConditionalScore
-from counterfault.estimators.stratified import (
+from counterfault.estimators.tables import score, two_by_two
+from counterfault.estimators.tables.exact import exposed_events
+from counterfault.estimators.tables.hypergeometric import ConditionalScore
+from counterfault.estimators.tables.stratified import (
     DifferenceVariance,
     Limits,
     exact_conditional,

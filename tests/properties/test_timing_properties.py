@@ -11,13 +11,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pytest import approx, mark
 
-from counterfault.estimators import aalen_johansen
-from counterfault.estimators.cox import CauseSpecificCox, Ties
-from counterfault.estimators.cox_likelihood import Watched, fit_cox, score_residuals
-from counterfault.estimators.event_times import EventTimes
-from counterfault.estimators.restricted_mean import restricted_mean_difference
-from counterfault.estimators.surfacing import detection_ratio, restoration_hazard_ratio
-from counterfault.estimators.survival_curves import Weighting, cumulative_incidence
+from counterfault.estimators.timing import aalen_johansen
+from counterfault.estimators.timing.cox import CauseSpecificCox, Ties
+from counterfault.estimators.timing.cox_likelihood import Watched, fit_cox, score_residuals
+from counterfault.estimators.timing.event_times import EventTimes
+from counterfault.estimators.timing.restricted_mean import restricted_mean_difference
+from counterfault.estimators.timing.surfacing import detection_ratio, restoration_hazard_ratio
+from counterfault.estimators.timing.survival_curves import Weighting, cumulative_incidence
 from counterfault.panels import Consequences, Durations
 
 HORIZON = 8.0

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from counterfault.estimate import Estimand, Estimate
-from counterfault.estimators.two_by_two import odds_ratio, risk_difference, risk_ratio, risk_ratio_log
+from counterfault.estimators.tables.two_by_two import odds_ratio, risk_difference, risk_ratio, risk_ratio_log
 
 Table = tuple[int, int, int, int]
 

@@ -11,16 +11,16 @@ from pytest import approx
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand
-from counterfault.estimators.causal_diagram import EXPOSURE, OUTCOME, UNMEASURED, Arrow, Role, causal_diagram
-from counterfault.estimators.contrasts import LogRatios
-from counterfault.estimators.dose import Dose
-from counterfault.estimators.excess_risk import excess_risk
-from counterfault.estimators.interaction import Amplifier, ExposedKinds
-from counterfault.estimators.kinds import ByKind, risk_ratios_by_kind, tiers, tools
-from counterfault.estimators.mediation import Mediation
+from counterfault.estimators.amplifying.causal_diagram import EXPOSURE, OUTCOME, UNMEASURED, Arrow, Role, causal_diagram
+from counterfault.estimators.amplifying.contrasts import LogRatios
+from counterfault.estimators.amplifying.dose import Dose
+from counterfault.estimators.amplifying.excess_risk import excess_risk
+from counterfault.estimators.amplifying.interaction import Amplifier, ExposedKinds
+from counterfault.estimators.amplifying.kinds import ByKind, risk_ratios_by_kind, tiers, tools
+from counterfault.estimators.amplifying.mediation import Mediation
+from counterfault.estimators.amplifying.trend import mantel_extension
 from counterfault.estimators.multiplicity import Adjustment, adjusted_p, for_multiplicity
-from counterfault.estimators.regression import HEADLINE, ModifiedPoisson, SmallSample
-from counterfault.estimators.trend import mantel_extension
+from counterfault.estimators.poisson.regression import HEADLINE, ModifiedPoisson, SmallSample
 
 # ---------------------------------------------------------------------------------------------------------------
 # A table both languages can make from one formula: 7 services, 3 periods, 3 sizes, 100 cells, 682 deployments.

@@ -11,12 +11,17 @@ from pytest import approx
 from scipy.stats import chi2, norm
 
 from counterfault.estimate import Estimate
-from counterfault.estimators.change_point import ChangePoint, Null, confidence_set, log_likelihood_ratios
-from counterfault.estimators.event_study import PreTrend, event_study
-from counterfault.estimators.interrupted_series import InterruptedSeries, SeriesError
-from counterfault.estimators.staggered import Aggregation, Controls, Outcome, StaggeredAdoption
-from counterfault.estimators.trend_sensitivity import smoothness_breakdown, trend_sensitivity
-from counterfault.estimators.unit_table import adoption_periods, organisation_adoption
+from counterfault.estimators.around_adoption.change_point import (
+    ChangePoint,
+    Null,
+    confidence_set,
+    log_likelihood_ratios,
+)
+from counterfault.estimators.around_adoption.event_study import PreTrend, event_study
+from counterfault.estimators.around_adoption.interrupted_series import InterruptedSeries, SeriesError
+from counterfault.estimators.around_adoption.staggered import Aggregation, Controls, Outcome, StaggeredAdoption
+from counterfault.estimators.around_adoption.trend_sensitivity import smoothness_breakdown, trend_sensitivity
+from counterfault.estimators.around_adoption.unit_table import adoption_periods, organisation_adoption
 from counterfault.panels import UnitPeriods
 
 

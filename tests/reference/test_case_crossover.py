@@ -8,8 +8,8 @@ from pytest import approx
 from scipy.stats import binom, chi2
 
 from counterfault.estimate import Estimand, Estimate
-from counterfault.estimators.case_crossover import CaseCrossover
-from counterfault.estimators.matched_pairs import PairLimits, matched_pairs
+from counterfault.estimators.self_control.case_crossover import CaseCrossover
+from counterfault.estimators.self_control.matched_pairs import PairLimits, matched_pairs
 from counterfault.panels import ReferentSets
 
 COLUMNS = ["service", "case_ai", "case_other", "n00", "n10", "n01", "n11", "sets"]

@@ -9,15 +9,15 @@ import pytest
 from pytest import approx
 
 from counterfault.cells import Cells
-from counterfault.estimators import conditional_logistic
-from counterfault.estimators.cluster_robust import SmallSample
-from counterfault.estimators.conditional_logistic import (
+from counterfault.estimators.odds import conditional_logistic
+from counterfault.estimators.odds.conditional_logistic import (
     ConditionalLogistic,
     fit_conditional_logistic,
     robust_to_clusters,
 )
-from counterfault.estimators.irls import Family, fit_glm
-from counterfault.estimators.logistic import LogisticRegression
+from counterfault.estimators.odds.irls import Family, fit_glm
+from counterfault.estimators.odds.logistic import LogisticRegression
+from counterfault.estimators.poisson.cluster_robust import SmallSample
 
 # ---------------------------------------------------------------------------------------------------------------
 # Infertility after abortion, 83 sets of one case and two controls, one with a single control (R's infert;

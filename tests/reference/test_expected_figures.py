@@ -16,13 +16,13 @@ from test_severity import WINE_COUNTS, WINE_DESIGN
 from test_stratified import BERKELEY
 
 from counterfault.cells import TwoByTwo
-from counterfault.estimators import stratified, two_by_two
-from counterfault.estimators.between_groups import Between, Groups, standard_error
-from counterfault.estimators.cluster_robust import SmallSample, cluster_robust
-from counterfault.estimators.exact import exposed_events
-from counterfault.estimators.irls import Family, Floats, fit_glm
-from counterfault.estimators.marginal_risk import Arm, FittedModel, MarginalRisk, marginal_risk
-from counterfault.estimators.proportional_odds import ProportionalOdds
+from counterfault.estimators.consequences.proportional_odds import ProportionalOdds
+from counterfault.estimators.marginal.marginal_risk import Arm, FittedModel, MarginalRisk, marginal_risk
+from counterfault.estimators.odds.irls import Family, Floats, fit_glm
+from counterfault.estimators.poisson.cluster_robust import SmallSample, cluster_robust
+from counterfault.estimators.pooling.between_groups import Between, Groups, standard_error
+from counterfault.estimators.tables import stratified, two_by_two
+from counterfault.estimators.tables.exact import exposed_events
 
 Z = 1.959963984540054  # qnorm(.975)
 T12 = 2.178812829667228  # qt(.975, 12)

@@ -11,16 +11,16 @@ from pytest import approx
 from test_regression import bacteria, formula_table, solved
 
 from counterfault.cells import Cells
-from counterfault.estimators.cluster_robust import NOT_ABSORBED, SmallSample, WorkingModel, cluster_robust
-from counterfault.estimators.exact import exact_conditional
-from counterfault.estimators.jackknife import ClusterJackknife, one_step_without_each
-from counterfault.estimators.randomisation import RandomiseClusters, RandomiseDeployments
-from counterfault.estimators.regression import ModifiedPoisson
-from counterfault.estimators.regression_problem import comparable, problem_of
-from counterfault.estimators.sign_weights import Weights, WeightTable
-from counterfault.estimators.two_way import TwoWayPoisson, one_way, two_way
-from counterfault.estimators.wild_score import RestrictedScores, ScoreTest, WildScore
-from counterfault.estimators.within_strata import influence
+from counterfault.estimators.poisson.cluster_robust import NOT_ABSORBED, SmallSample, WorkingModel, cluster_robust
+from counterfault.estimators.poisson.jackknife import ClusterJackknife, one_step_without_each
+from counterfault.estimators.poisson.regression import ModifiedPoisson
+from counterfault.estimators.poisson.regression_problem import comparable, problem_of
+from counterfault.estimators.poisson.sign_weights import Weights, WeightTable
+from counterfault.estimators.poisson.two_way import TwoWayPoisson, one_way, two_way
+from counterfault.estimators.poisson.wild_score import RestrictedScores, ScoreTest, WildScore
+from counterfault.estimators.poisson.within_strata import influence
+from counterfault.estimators.tables.exact import exact_conditional
+from counterfault.estimators.tables.randomisation import RandomiseClusters, RandomiseDeployments
 
 FORMULAS = {  # strata and covariates behind the R formulas below
     "stratum": (("service", "period"), ()),
@@ -481,7 +481,7 @@ def test_the_drawn_exact_test_agrees_with_the_enumerated_one(mid_p, monkeypatch)
     # The same counts either way: enumerated as they come, drawn when enumeration is forbidden.
     cells = stratified_cells([(30, 90, 20, 110), (12, 40, 9, 60), (7, 30, 11, 30)])
     enumerated = exact_conditional(cells, mid_p=mid_p)
-    monkeypatch.setattr("counterfault.estimators.exact.LARGEST_SUPPORT", 10)
+    monkeypatch.setattr("counterfault.estimators.tables.exact.LARGEST_SUPPORT", 10)
     drawn = exact_conditional(cells, mid_p=mid_p, draws=40_000)
     spread = sqrt(enumerated.p_value * (1 - enumerated.p_value) / 40_000)
     assert drawn.p_value == approx(enumerated.p_value, abs=8 * spread + 0.01 * (not mid_p))

@@ -9,8 +9,8 @@ import pytest
 from pytest import approx
 
 from counterfault.cells import Cells
-from counterfault.estimators import firth
-from counterfault.estimators.firth import FirthLogistic, fit_firth
+from counterfault.estimators.odds import firth
+from counterfault.estimators.odds.firth import FirthLogistic, fit_firth
 
 # A table R and Python can make from one formula: 7 services, 3 periods, 3 sizes, 100 cells, 682 deployments.
 # > d <- expand.grid(service = 1:7, period = 1:3, exposed = 0:1, size = 0:2)

@@ -10,10 +10,10 @@ from pytest import approx
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand
-from counterfault.estimators import logistic
-from counterfault.estimators.cluster_robust import NOT_ABSORBED, SmallSample, WorkingModel, cluster_robust
-from counterfault.estimators.irls import Family, fit_glm
-from counterfault.estimators.logistic import LogisticRegression
+from counterfault.estimators.odds import logistic
+from counterfault.estimators.odds.irls import Family, fit_glm
+from counterfault.estimators.odds.logistic import LogisticRegression
+from counterfault.estimators.poisson.cluster_robust import NOT_ABSORBED, SmallSample, WorkingModel, cluster_robust
 
 # ---------------------------------------------------------------------------------------------------------------
 # Bacteria: 50 children, weeks 0, 2, 4, 6, 11 (MASS::bacteria, Venables & Ripley 2002). One word per child: a for

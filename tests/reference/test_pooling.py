@@ -9,9 +9,9 @@ from pytest import approx
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate
-from counterfault.estimators.between_groups import Groups, shrunken, standard_error
-from counterfault.estimators.binomial_normal import RareEventPooling, rare_event_pooling
-from counterfault.estimators.random_effects import (
+from counterfault.estimators.pooling.between_groups import Groups, shrunken, standard_error
+from counterfault.estimators.pooling.binomial_normal import RareEventPooling, rare_event_pooling
+from counterfault.estimators.pooling.random_effects import (
     Between,
     MeanInterval,
     Prediction,

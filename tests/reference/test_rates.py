@@ -8,8 +8,8 @@ import pytest
 from pytest import approx
 
 from counterfault.estimate import Estimand
-from counterfault.estimators.irls import Family, fit_glm
-from counterfault.estimators.rates import Dispersion, poisson_rate
+from counterfault.estimators.odds.irls import Family, fit_glm
+from counterfault.estimators.odds.rates import Dispersion, poisson_rate
 
 # Wave damage to cargo ships (McCullagh & Nelder 1989, section 6.3.2; MASS::ships, rows with service): type, year of
 # construction, period of operation, months of service, incidents.

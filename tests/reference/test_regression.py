@@ -12,10 +12,10 @@ from scipy.special import ndtr
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand
-from counterfault.estimators import regression
-from counterfault.estimators.cluster_robust import NOT_ABSORBED, SmallSample, WorkingModel, cluster_robust
-from counterfault.estimators.conditional_poisson import fit_conditional_poisson
-from counterfault.estimators.regression import ModifiedPoisson, as_headline, total_and_direct
+from counterfault.estimators.poisson import regression
+from counterfault.estimators.poisson.cluster_robust import NOT_ABSORBED, SmallSample, WorkingModel, cluster_robust
+from counterfault.estimators.poisson.conditional_poisson import fit_conditional_poisson
+from counterfault.estimators.poisson.regression import ModifiedPoisson, as_headline, total_and_direct
 
 # ---------------------------------------------------------------------------------------------------------------
 # Bacteria: 50 children, weeks 0, 2, 4, 6, 11 (MASS::bacteria, Venables & Ripley 2002). One word per child: a for

@@ -9,10 +9,10 @@ import pytest
 from pytest import approx
 
 from counterfault.estimate import Estimand, Estimate
-from counterfault.estimators import excess_ratio
-from counterfault.estimators.excess_ratio import Excess
-from counterfault.estimators.log_ratio import LogRatio
-from counterfault.estimators.self_controlled import CaseSeries, SmallSample, suggests_event_dependence
+from counterfault.estimators.self_control import excess_ratio
+from counterfault.estimators.self_control.excess_ratio import Excess
+from counterfault.estimators.self_control.log_ratio import LogRatio
+from counterfault.estimators.self_control.self_controlled import CaseSeries, SmallSample, suggests_event_dependence
 from counterfault.panels import RiskTime
 
 COLUMNS = ["service", "block", "band", "after_ai", "after_other", "before_ai", "before_other", "hours", "incidents"]

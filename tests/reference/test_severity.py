@@ -10,12 +10,12 @@ from pytest import approx
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimate
-from counterfault.estimators.blast_radius import SERVICES, USERS, blast_radius, mean_ratio, median_ratio
-from counterfault.estimators.exact_poisson import exact_risk_ratio
-from counterfault.estimators.families import failure_modes, rare_risk_ratio, spill_over
-from counterfault.estimators.proportional_odds import ProportionalOdds, clustered_covariance
-from counterfault.estimators.severity import severe_risk_ratio, severity_odds_ratio
-from counterfault.estimators.severity_given_failure import SeverityGivenFailure
+from counterfault.estimators.consequences.blast_radius import SERVICES, USERS, blast_radius, mean_ratio, median_ratio
+from counterfault.estimators.consequences.families import failure_modes, rare_risk_ratio, spill_over
+from counterfault.estimators.consequences.proportional_odds import ProportionalOdds, clustered_covariance
+from counterfault.estimators.consequences.severity import severe_risk_ratio, severity_odds_ratio
+from counterfault.estimators.consequences.severity_given_failure import SeverityGivenFailure
+from counterfault.estimators.tables.exact_poisson import exact_risk_ratio
 from counterfault.panels import Consequences
 
 COLUMNS = ["service", "quarter", "exposed", "failed", "severity", SERVICES, USERS, "n"]

@@ -10,18 +10,18 @@ from pytest import approx
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand
-from counterfault.estimators import attributable as crude
-from counterfault.estimators import stratified
-from counterfault.estimators.attributable import PopulationVariance
-from counterfault.estimators.doubly_robust import OverlapWeighted, overlap_risks, overlap_weighted
-from counterfault.estimators.glm_within_strata import LOGIT, StratifiedData, fit_within_strata
-from counterfault.estimators.marginal_risk import Arm, FittedModel, Population, marginal_risk
-from counterfault.estimators.outcome_model import outcome_model
-from counterfault.estimators.overlap import balance, overlap
-from counterfault.estimators.propensity import Nuisance
-from counterfault.estimators.regression import ModifiedPoisson, SmallSample
-from counterfault.estimators.regression_problem import problem_of
-from counterfault.estimators.standardised import Measure, Standardised, standardised
+from counterfault.estimators.marginal.doubly_robust import OverlapWeighted, overlap_risks, overlap_weighted
+from counterfault.estimators.marginal.glm_within_strata import LOGIT, StratifiedData, fit_within_strata
+from counterfault.estimators.marginal.marginal_risk import Arm, FittedModel, Population, marginal_risk
+from counterfault.estimators.marginal.outcome_model import outcome_model
+from counterfault.estimators.marginal.overlap import balance, overlap
+from counterfault.estimators.marginal.propensity import Nuisance
+from counterfault.estimators.marginal.standardised import Measure, Standardised, standardised
+from counterfault.estimators.poisson.regression import ModifiedPoisson, SmallSample
+from counterfault.estimators.poisson.regression_problem import problem_of
+from counterfault.estimators.tables import attributable as crude
+from counterfault.estimators.tables import stratified
+from counterfault.estimators.tables.attributable import PopulationVariance
 
 
 def limits(estimate):

@@ -8,8 +8,8 @@ from pytest import approx
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimate
-from counterfault.estimators import two_by_two
-from counterfault.estimators.stratified import (
+from counterfault.estimators.tables import two_by_two
+from counterfault.estimators.tables.stratified import (
     DifferenceVariance,
     Limits,
     exact_conditional,

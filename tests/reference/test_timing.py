@@ -13,15 +13,15 @@ from pytest import approx
 from scipy.stats import norm, t
 
 from counterfault.estimate import Estimate
-from counterfault.estimators import aalen_johansen
-from counterfault.estimators.compared_arms import arms_of
-from counterfault.estimators.cox import CauseSpecificCox, Ties
-from counterfault.estimators.cox_likelihood import CoxFit, Watched, fit_cox, score_residuals
-from counterfault.estimators.event_times import EventTimes
-from counterfault.estimators.medians import median
-from counterfault.estimators.proportional_hazards import proportionality
-from counterfault.estimators.restricted_mean import restricted_mean_difference
-from counterfault.estimators.surfacing import (
+from counterfault.estimators.timing import aalen_johansen
+from counterfault.estimators.timing.compared_arms import arms_of
+from counterfault.estimators.timing.cox import CauseSpecificCox, Ties
+from counterfault.estimators.timing.cox_likelihood import CoxFit, Watched, fit_cox, score_residuals
+from counterfault.estimators.timing.event_times import EventTimes
+from counterfault.estimators.timing.medians import median
+from counterfault.estimators.timing.proportional_hazards import proportionality
+from counterfault.estimators.timing.restricted_mean import restricted_mean_difference
+from counterfault.estimators.timing.surfacing import (
     COLLIDER,
     detection_ratio,
     peak_failure_ratio,
@@ -30,7 +30,7 @@ from counterfault.estimators.surfacing import (
     surfaced_at_peak_ratio,
     surfacing,
 )
-from counterfault.estimators.survival_curves import Weighting, cumulative_incidence, kaplan_meier
+from counterfault.estimators.timing.survival_curves import Weighting, cumulative_incidence, kaplan_meier
 from counterfault.panels import Consequences, Durations
 
 Frame = pd.DataFrame

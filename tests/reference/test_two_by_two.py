@@ -9,7 +9,7 @@ from pytest import approx
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimate
-from counterfault.estimators.two_by_two import (
+from counterfault.estimators.tables.two_by_two import (
     crude,
     odds_ratio,
     risk_difference,

@@ -32,7 +32,7 @@ from counterfault.checks.robust import link_rules_agree, linked_by_record, no_se
 from counterfault.counting import OUTCOMES, Counted
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.estimating import estimate_effects
-from counterfault.estimators.regression import ModifiedPoisson
+from counterfault.estimators.poisson.regression import ModifiedPoisson
 from counterfault.plan import Plan
 
 # --- drawn cells

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from risk_time_by_hand import after, before, referent_sets_by_hand, risk_time_by_hand
 
-from counterfault.estimators.self_controlled import CaseSeries
+from counterfault.estimators.self_control.self_controlled import CaseSeries
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 KEYS = ["after_ai", "after_other", "before_ai", "before_other"]

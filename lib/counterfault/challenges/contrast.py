@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from counterfault.counting import Counted
 from counterfault.estimate import Estimand, Estimate, not_estimable
-from counterfault.estimators.regression import as_headline
+from counterfault.estimators.poisson.regression import as_headline
 
 # Why an outcome may be missing, said in its own words: "no incident followed" would be false of a placebo.
 NOTHING_THERE = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimate
-from counterfault.estimators import stratified
+from counterfault.estimators.tables import stratified
 
 
 @dataclass(frozen=True)

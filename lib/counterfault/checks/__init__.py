@@ -32,7 +32,7 @@ from counterfault.counting import Counted
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates, present
 from counterfault.estimators.one_thread import on_one_thread
-from counterfault.estimators.regression import ModifiedPoisson
+from counterfault.estimators.poisson.regression import ModifiedPoisson
 from counterfault.linking import Linked
 from counterfault.plan import Plan
 

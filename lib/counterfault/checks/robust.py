@@ -8,7 +8,7 @@ import pandas as pd
 
 from counterfault.cells import Cells
 from counterfault.checks.check import Check, Facts, Status, in_words, not_assessed, passed
-from counterfault.estimators import stratified
+from counterfault.estimators.tables import stratified
 
 
 def linked_by_record(facts: Facts) -> Check:

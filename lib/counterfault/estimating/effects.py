@@ -9,9 +9,9 @@ from types import MappingProxyType
 from counterfault.counting import Counted
 from counterfault.counting.outcomes import OUTCOMES
 from counterfault.estimate import Estimate
-from counterfault.estimators import exact, stratified, two_by_two
 from counterfault.estimators.one_thread import on_one_thread
-from counterfault.estimators.regression import as_headline, total_and_direct
+from counterfault.estimators.poisson.regression import as_headline, total_and_direct
+from counterfault.estimators.tables import exact, stratified, two_by_two
 from counterfault.plan import Plan
 
 Estimates = Mapping[str, Estimate]

@@ -13,39 +13,39 @@ from counterfault.counting.spill_over import SpillOver
 from counterfault.estimate import Estimand, Estimate, figures, not_estimable
 from counterfault.estimating.effects import Estimates
 from counterfault.estimating.study import Study
-from counterfault.estimators.binomial_normal import rare_event_pooling
-from counterfault.estimators.blast_radius import SERVICES, USERS, mean_ratio, median_ratio
-from counterfault.estimators.case_crossover import CaseCrossover
-from counterfault.estimators.change_point import ChangePoint
-from counterfault.estimators.cluster_randomisation import RandomiseClusters
-from counterfault.estimators.conditional_logistic import ConditionalLogistic
-from counterfault.estimators.cox import CauseSpecificCox
-from counterfault.estimators.dose import Dose
-from counterfault.estimators.doubly_robust import OverlapWeighted, overlap_weighted
-from counterfault.estimators.event_study import PreTrend
-from counterfault.estimators.families import failure_modes, spill_over
-from counterfault.estimators.firth import FirthLogistic
-from counterfault.estimators.interaction import Amplifier, ExposedKinds
-from counterfault.estimators.interrupted_series import InterruptedSeries
-from counterfault.estimators.jackknife import ClusterJackknife
-from counterfault.estimators.kinds import ByKind, tiers, tools
-from counterfault.estimators.logistic import LogisticRegression
-from counterfault.estimators.mediation import Mediation
+from counterfault.estimators.amplifying.dose import Dose
+from counterfault.estimators.amplifying.interaction import Amplifier, ExposedKinds
+from counterfault.estimators.amplifying.kinds import ByKind, tiers, tools
+from counterfault.estimators.amplifying.mediation import Mediation
+from counterfault.estimators.around_adoption.change_point import ChangePoint
+from counterfault.estimators.around_adoption.event_study import PreTrend
+from counterfault.estimators.around_adoption.interrupted_series import InterruptedSeries
+from counterfault.estimators.around_adoption.staggered import Controls, StaggeredAdoption
+from counterfault.estimators.consequences.blast_radius import SERVICES, USERS, mean_ratio, median_ratio
+from counterfault.estimators.consequences.families import failure_modes, spill_over
+from counterfault.estimators.consequences.severity import severe_risk_ratio, severity_odds_ratio
+from counterfault.estimators.consequences.severity_given_failure import SeverityGivenFailure
+from counterfault.estimators.marginal.doubly_robust import OverlapWeighted, overlap_weighted
+from counterfault.estimators.marginal.standardised import Standardised, standardised
 from counterfault.estimators.multiplicity import for_multiplicity
+from counterfault.estimators.odds.conditional_logistic import ConditionalLogistic
+from counterfault.estimators.odds.firth import FirthLogistic
+from counterfault.estimators.odds.logistic import LogisticRegression
 from counterfault.estimators.one_thread import on_one_thread
-from counterfault.estimators.random_effects import MeanInterval, RandomEffects
-from counterfault.estimators.randomisation import RandomiseDeployments
-from counterfault.estimators.regression import as_headline
-from counterfault.estimators.restricted_mean import restricted_mean_difference
-from counterfault.estimators.self_controlled import CaseSeries
-from counterfault.estimators.severity import severe_risk_ratio, severity_odds_ratio
-from counterfault.estimators.severity_given_failure import SeverityGivenFailure
-from counterfault.estimators.staggered import Controls, StaggeredAdoption
-from counterfault.estimators.standardised import Standardised, standardised
-from counterfault.estimators.surfacing import surfacing
-from counterfault.estimators.survival_curves import Weighting, cumulative_incidence
-from counterfault.estimators.two_way import TwoWayPoisson
-from counterfault.estimators.wild_score import WildScore
+from counterfault.estimators.poisson.jackknife import ClusterJackknife
+from counterfault.estimators.poisson.regression import as_headline
+from counterfault.estimators.poisson.two_way import TwoWayPoisson
+from counterfault.estimators.poisson.wild_score import WildScore
+from counterfault.estimators.pooling.binomial_normal import rare_event_pooling
+from counterfault.estimators.pooling.random_effects import MeanInterval, RandomEffects
+from counterfault.estimators.self_control.case_crossover import CaseCrossover
+from counterfault.estimators.self_control.self_controlled import CaseSeries
+from counterfault.estimators.tables.cluster_randomisation import RandomiseClusters
+from counterfault.estimators.tables.randomisation import RandomiseDeployments
+from counterfault.estimators.timing.cox import CauseSpecificCox
+from counterfault.estimators.timing.restricted_mean import restricted_mean_difference
+from counterfault.estimators.timing.surfacing import surfacing
+from counterfault.estimators.timing.survival_curves import Weighting, cumulative_incidence
 
 Family = Callable[[Study], Iterable[Estimate]]
 

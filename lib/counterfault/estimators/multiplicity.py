@@ -12,7 +12,7 @@ from enum import Enum
 import numpy as np
 
 from counterfault.estimate import Estimate
-from counterfault.estimators.cluster_robust import Floats
+from counterfault.estimators.poisson.cluster_robust import Floats
 
 
 class Adjustment(Enum):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-    from counterfault.estimators.causal_diagram import Diagram
+    from counterfault.estimators.amplifying.causal_diagram import Diagram
 
 LINE = 18
 CLEAR = 20  # pixels
@@ -60,7 +60,7 @@ def causal_diagram(diagram: Diagram) -> Figure:
 
     Parameters
     ----------
-    diagram : as :func:`counterfault.estimators.causal_diagram.causal_diagram` makes it from a plan.
+    diagram : as :func:`counterfault.estimators.amplifying.causal_diagram.causal_diagram` makes it from a plan.
     """
     import pandas as pd
 

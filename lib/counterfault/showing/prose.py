@@ -11,8 +11,8 @@ from counterfault.counting import Counted
 from counterfault.counting.population import ANALYSED
 from counterfault.estimate import Estimate, figures
 from counterfault.estimating import Estimates
-from counterfault.estimators.homogeneity import Homogeneity
 from counterfault.estimators.multiplicity import adjusted_p
+from counterfault.estimators.tables.homogeneity import Homogeneity
 from counterfault.linking import Linked
 from counterfault.plan import Plan
 from counterfault.verdict import Verdict

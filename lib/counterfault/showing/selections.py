@@ -9,8 +9,8 @@ import pandas as pd
 
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates
-from counterfault.estimators.overlap import Overlap
-from counterfault.estimators.survival_curves import Weighting, cumulative_incidence
+from counterfault.estimators.marginal.overlap import Overlap
+from counterfault.estimators.timing.survival_curves import Weighting, cumulative_incidence
 from counterfault.figures.forest import RATIOS
 from counterfault.figures.tables import Table
 from counterfault.panels import Durations

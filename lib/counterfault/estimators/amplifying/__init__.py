@@ -1,0 +1,1 @@
+"""Where AI does more, by what way, and how much of it."""

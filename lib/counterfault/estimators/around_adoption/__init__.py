@@ -1,0 +1,1 @@
+"""What changed where and when AI came into use."""

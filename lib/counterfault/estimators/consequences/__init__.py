@@ -1,0 +1,1 @@
+"""How bad, how far, how it failed."""

@@ -1,0 +1,1 @@
+"""What would have been: risks standardised from models of outcomes and of AI use."""

@@ -1,0 +1,1 @@
+"""The same comparison on odds, and the likelihoods behind it."""

@@ -1,0 +1,1 @@
+"""The headline regression within strata, and its interval made in several ways."""

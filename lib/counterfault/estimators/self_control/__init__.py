@@ -1,0 +1,1 @@
+"""A service as its own control: incidents in the hours after it shipped."""

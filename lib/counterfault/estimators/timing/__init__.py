@@ -1,0 +1,1 @@
+"""How soon incidents begin, are seen and are mended."""
