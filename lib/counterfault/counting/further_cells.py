@@ -175,6 +175,18 @@ def _keys(plan: Plan, held_fixed: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys((*plan.design.strata, plan.design.cluster, *held_fixed)))
 
 
+def cells_by_team(rows: Any, linked: Linked, plan: Plan) -> Cells | str:
+    """Cells with one more column, ``team`` ("missing" where nobody said), for pooling over teams.
+
+    Parameters and return as in :func:`cells_split_by`; no covariate is kept.
+    """
+    deployments = linked.checked.tables["deployments"]
+    if "team" not in deployments.columns:
+        return "no column team"
+    level = deployments.select("deployment_id", team_of=deployments.team.fill_null(MISSING))
+    return _split(rows, level, "team_of", "team", plan, ())
+
+
 def cells_by_calendar(rows: Any, plan: Plan, unit: str, held_fixed: tuple[str, ...]) -> Cells:
     """Cells with one more column, the calendar block of that unit ("2026-W05"), for clusters that cross services.
 

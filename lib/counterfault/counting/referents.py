@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ibis
+import pandas as pd
 
 from counterfault.counting.covariates import calendar_label
 from counterfault.counting.service_time import AI, BLOCK, DAY, HOUR, OTHER, VEILED, Span, shipments
@@ -46,9 +47,20 @@ def _moments(linked: Linked, plan: Plan) -> Any:
     cases = suspects.mutate(second=second, block=calendar_label(suspects.started_at, BLOCK)).filter(span.holds(second))
     weeks = ibis.memtable({"week": list(range(-WEEKS, WEEKS + 1))}, schema={"week": "int64"})
     pairs = cases.cross_join(weeks).mutate(second=lambda table: table.second + table.week * 7 * DAY)
-    inside = pairs.filter(span.holds(pairs.second))
-    inside = inside.filter(calendar_label(inside.second.as_timestamp("s"), BLOCK) == inside.block)
+    # Months as numbers, not as labels of moments: not every engine can make a time of a number of seconds.
+    months = ibis.memtable(month_bounds(span))
+    inside = pairs.join(months, pairs.block == months.label)
+    inside = inside.filter((inside.second >= inside.first) & (inside.second < inside.until))
     return inside.select("incident_id", "service", "second", is_case=(inside.week == 0).cast("int64"))
+
+
+def month_bounds(span: Span) -> pd.DataFrame:
+    """``label``, ``first`` and ``until`` (seconds) of each calendar month, as far as it lies in the study."""
+    start, end = (pd.Timestamp(second, unit="s") for second in (span.start, span.end))
+    months = pd.period_range(start, end, freq="M")
+    bounds = [(str(each), int(each.start_time.timestamp()), int((each + 1).start_time.timestamp())) for each in months]
+    frame = pd.DataFrame(bounds, columns=["label", "first", "until"])
+    return frame.assign(first=frame["first"].clip(lower=span.start), until=frame["until"].clip(upper=span.end))
 
 
 def _just_shipped(moments: Any, shipped: Any, window: float) -> Any:

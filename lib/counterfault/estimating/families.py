@@ -21,6 +21,7 @@ from counterfault.estimators.around_adoption.change_point import ChangePoint
 from counterfault.estimators.around_adoption.event_study import PreTrend
 from counterfault.estimators.around_adoption.interrupted_series import InterruptedSeries
 from counterfault.estimators.around_adoption.staggered import Controls, StaggeredAdoption
+from counterfault.estimators.around_adoption.trend_sensitivity import trend_sensitivity
 from counterfault.estimators.consequences.blast_radius import SERVICES, USERS, mean_ratio, median_ratio
 from counterfault.estimators.consequences.families import failure_modes, spill_over
 from counterfault.estimators.consequences.severity import severe_risk_ratio, severity_odds_ratio
@@ -113,10 +114,21 @@ def _unit_counted(study: Study) -> str:
 def pooled(study: Study) -> Iterator[Estimate]:
     """The ratio from service to service: its mean, its spread, and what to expect of a new one."""
     yield from rare_event_pooling(study.cells, study.level)
-    normal = RandomEffects(interval=MeanInterval.AT_LEAST_PLAIN)
-    yield normal(study.cells, study.level)
-    yield normal.spread(study.cells, study.level)
-    yield normal.new_group(study.cells, study.level)
+    yield from _normal(study.cells, "service", study)
+    teams = study.by_team()
+    if isinstance(teams, Cells):
+        yield from rare_event_pooling(teams, study.level, by="team")
+        yield from _normal(teams, "team", study)
+    else:
+        yield from _absent(["pooled.risk_ratio.by_team", "pooled.new_team"], teams, study)
+
+
+def _normal(cells: Cells, by: str, study: Study) -> Iterator[Estimate]:
+    """Mean, spread and prediction of normal random effects, never narrower than with the spread taken as known."""
+    normal = RandomEffects(by=by, interval=MeanInterval.AT_LEAST_PLAIN)
+    yield normal(cells, study.level)
+    yield normal.spread(cells, study.level)
+    yield normal.new_group(cells, study.level)
 
 
 def self_controlled(study: Study) -> Iterator[Estimate]:
@@ -133,7 +145,9 @@ def around_adoption(study: Study) -> Iterator[Estimate]:
     """What changed where and when AI came into use."""
     panel, share, level = study.unit_periods, study.plan.designs.adopted_share, study.level
     not_yet = StaggeredAdoption(Controls.NOT_YET, threshold=share)
-    yield not_yet(panel, level)
+    found = not_yet(panel, level)
+    bent = trend_sensitivity(panel, not_yet, level)
+    yield replace(found, caveats=(*found.caveats, *bent.sentences())) if bent else found
     yield StaggeredAdoption(Controls.NEVER, threshold=share)(panel, level)
     yield PreTrend(not_yet)(panel, level)
     yield from InterruptedSeries(threshold=share)(panel, level)

@@ -15,6 +15,7 @@ from counterfault.counting.further_cells import (
     cells_by_failure_mode,
     cells_by_kind,
     cells_by_share,
+    cells_by_team,
     cells_split_by,
 )
 from counterfault.counting.referents import referent_sets
@@ -107,6 +108,10 @@ class Study:
     def split_by(self, name: str) -> Cells | str:
         """Cells with a column that says whether AI may do more there, or why there are none."""
         return cells_split_by(self.counted.rows, self.linked, self.plan, name, self.confounders)
+
+    def by_team(self) -> Cells | str:
+        """The cells of the contrast, teams told apart, or why there are none."""
+        return cells_by_team(self.counted.rows, self.linked, self.plan)
 
     def by_week(self) -> Cells:
         """The cells of the contrast, weeks told apart."""
