@@ -65,7 +65,7 @@ def time_to_incident(curves: pd.DataFrame) -> Figure:
         f"{name}: {percent(row['share'])} ({percent(row['low'])} to {percent(row['high'])})"
         for name, row in last.iterrows()
     ]
-    caption = f"By hour {number(float(frame['x'].max()))} an incident had begun after {'; '.join(parts)}."
+    caption = f"By hour {frame['x'].max():g} an incident had begun after {'; '.join(parts)}."
     return drawn(
         lambda width: _draw(width, frame, "hours since the deployment", None, percents=False),
         title="Time from deployment to incident",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from counterfault.estimate import Estimate
@@ -27,9 +28,8 @@ RATIOS = (
     "standardised.risk_ratio",
     "overlap.risk_ratio",
     "pooled.risk_ratio.rare_event",
-    "self_controlled.ratio",
     "self_controlled.excess_ratio",
-    "case_crossover.ratio",
+    "case_crossover.excess_ratio",
     "timing.hazard_ratio",
     "severity.severe.risk_ratio",
     "placebo.risk_ratio",
@@ -86,6 +86,11 @@ def _require_one_kind(estimates: Sequence[Estimate]) -> None:
     if len({estimate.estimand.is_ratio for estimate in estimates}) > 1:
         kinds = ", ".join(sorted({estimate.estimand.label for estimate in estimates}))
         raise ValueError(f"forest: ratios and differences cannot share an axis (got {kinds}); draw two figures")
+
+
+def headlines(found: Mapping[str, Estimate], ids: Sequence[str] = RATIOS) -> list[Estimate]:
+    """One estimate per design, of those that were found, each under its own name."""
+    return [replace(found[id], label="all") for id in ids if id in found]
 
 
 def name_of(estimate: Estimate, longest: int = 60) -> str:

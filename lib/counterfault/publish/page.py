@@ -111,10 +111,10 @@ def _primary_figure(record: Record) -> Figure | None:
 
 def _forests(record: Record, given: Figure | None) -> list[Figure]:
     """One ratio per design on one axis, differences on another: they have no scale in common."""
-    from counterfault.figures.forest import DIFFERENCES, RATIOS, forest
+    from counterfault.figures.forest import DIFFERENCES, RATIOS, forest, headlines
 
     estimates = {entry["id"]: estimate_of(entry) for entry in record["estimates"]}
-    ratios, differences = ([estimates[id] for id in ids if id in estimates] for ids in (RATIOS, DIFFERENCES))
+    ratios, differences = (headlines(estimates, ids) for ids in (RATIOS, DIFFERENCES))
     found = [given] if given else []
     if ratios and not given:
         found.append(forest(ratios, worth_acting_on=record["plan"]["worth_acting_on"], title="Ratios side by side"))

@@ -12,13 +12,14 @@ from counterfault.estimating import Estimates
 from counterfault.estimators.marginal.overlap import Overlap
 from counterfault.estimators.timing.survival_curves import Weighting, cumulative_incidence
 from counterfault.figures.forest import RATIOS
+from counterfault.figures.forest import headlines as one_per_design
 from counterfault.figures.tables import Table
 from counterfault.panels import Durations
 
 
 def headlines(found: Estimates) -> list[Estimate]:
     """One ratio per design, of those that were found."""
-    return [found[id] for id in RATIOS if id in found and id != "primary"]
+    return one_per_design(found, [id for id in RATIOS if id != "primary"])
 
 
 def starting(found: Estimates, *beginnings: str) -> list[Estimate]:
@@ -33,7 +34,11 @@ def ending(found: Estimates, *endings: str) -> list[Estimate]:
 
 def with_parts(items: Iterable[Estimate]) -> list[Estimate]:
     """Each estimate, followed by what it was made of under the same name."""
-    return [each for item in items for each in (item, *(replace(part, id=item.id) for part in item.parts))]
+    return [
+        each
+        for item in items
+        for each in (item, *(replace(part, id=item.id) for part in item.parts if part.label != item.label))
+    ]
 
 
 def risk_periods(series: Estimates) -> list[Estimate]:
