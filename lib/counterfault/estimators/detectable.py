@@ -6,10 +6,11 @@ standard errors, and a design with such an interval sees less than the normal fo
 
 from __future__ import annotations
 
-from math import ceil, exp, inf, isfinite, log
+from math import ceil, isfinite, log
 from statistics import NormalDist
 
 from counterfault.estimate import Estimate
+from counterfault.estimators.bounded import exp_or_infinity
 
 POWER = 0.8  # "could have told" means: in four studies of five
 
@@ -35,7 +36,7 @@ def minimum_detectable_effect(estimate: Estimate) -> float | None:
     """
     if not (estimate.estimable and isfinite(estimate.standard_error)):
         return None
-    return _exp((reach(estimate) + _power()) * estimate.standard_error)
+    return exp_or_infinity((reach(estimate) + _power()) * estimate.standard_error)
 
 
 def events_to_detect(estimate: Estimate, ratio: float) -> int | None:
@@ -80,7 +81,3 @@ def reach(estimate: Estimate) -> float:
 
 def _power() -> float:
     return NormalDist().inv_cdf(POWER)
-
-
-def _exp(value: float) -> float:
-    return exp(value) if value < 700 else inf

@@ -16,6 +16,7 @@ from scipy.special import stdtr, stdtrit
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.poisson.cluster_robust import Codes, Floats, SmallSample, centred_within, cluster_robust
 from counterfault.estimators.poisson.conditional_poisson import (
     Mask,
@@ -25,12 +26,7 @@ from counterfault.estimators.poisson.conditional_poisson import (
 )
 from counterfault.estimators.poisson.regression import ModifiedPoisson
 from counterfault.estimators.poisson.regression_problem import EXPOSED, NotComparableError, Problem, comparable
-from counterfault.estimators.poisson.within_strata import (
-    design_of,
-    error_between_clusters,
-    exp_or_infinity,
-    strata_words,
-)
+from counterfault.estimators.poisson.within_strata import design_of, error_between_clusters, strata_words
 
 _FEWEST_DEGREES = 4.0
 

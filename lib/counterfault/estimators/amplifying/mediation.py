@@ -23,11 +23,12 @@ from scipy.special import stdtr, stdtrit
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.estimators.amplifying.mediated_means import MediatedMeans, mediated_means
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.marginal.averaged_risks import jackknife_error
 from counterfault.estimators.marginal.outcome_model import outcome_model
 from counterfault.estimators.poisson.cluster_robust import Floats
 from counterfault.estimators.poisson.regression_problem import NotComparableError
-from counterfault.estimators.poisson.within_strata import FEWEST_CLUSTERS, design_of, exp_or_infinity
+from counterfault.estimators.poisson.within_strata import FEWEST_CLUSTERS, design_of
 
 _NAMES = ("total", "direct", "indirect")
 _COMPOUND = "mediators together"

@@ -21,6 +21,7 @@ from scipy.special import stdtr, stdtrit
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.estimators.around_adoption.unit_table import UnitTable, organisation_adoption
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.odds.irls import Family, fit_glm
 from counterfault.estimators.poisson.cluster_robust import Floats
 from counterfault.estimators.poisson.conditional_poisson import fitted_to_zero
@@ -214,7 +215,7 @@ class InterruptedSeries:
         return Estimate(
             estimand=Estimand.RATE_RATIO,
             value=exp(log_ratio),
-            interval=Interval(exp(log_ratio - half), _exp(log_ratio + half), level),
+            interval=Interval(exp(log_ratio - half), exp_or_infinity(log_ratio + half), level),
             method=self._method(fit),
             support={**table.support(), "periods_before": int((series.after == 0).sum())},
             id=id,
@@ -276,7 +277,3 @@ def newey_west(scores: Floats, lag: int) -> Floats:
 def _autocorrelation(residuals: Floats) -> float:
     whole = float(residuals @ residuals)
     return float(residuals[1:] @ residuals[:-1]) / whole if whole else 0.0
-
-
-def _exp(value: float) -> float:
-    return exp(value) if value < 700 else inf

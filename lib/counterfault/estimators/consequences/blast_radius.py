@@ -16,11 +16,11 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.consequences.consequence_tables import require
 from counterfault.estimators.consequences.mean_ratio import LogRatio, log_ratio
 from counterfault.estimators.consequences.reach import SERVICES, USERS, Reach, in_both_arms, totals_of
 from counterfault.estimators.consequences.typical_reach import median_ratio
-from counterfault.estimators.pooling.pooling_rules import exp_or_infinity
 from counterfault.estimators.tables.score import critical_value
 from counterfault.estimators.tables.strata import FEW_EVENTS
 from counterfault.panels import Consequences

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import chdtrc, stdtr, stdtrit
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.consequences.consequence_tables import (
     MILDEST,
     WORST,
@@ -26,7 +27,6 @@ from counterfault.estimators.consequences.consequence_tables import (
 from counterfault.estimators.consequences.cumulative_odds import Floats, OrderedTables
 from counterfault.estimators.consequences.families import rare_risk_ratio
 from counterfault.estimators.poisson.regression import HEADLINE, ModifiedPoisson
-from counterfault.estimators.pooling.pooling_rules import exp_or_infinity
 from counterfault.estimators.tables.score import critical_value
 from counterfault.estimators.tables.strata import FEW_EVENTS
 from counterfault.panels import Consequences

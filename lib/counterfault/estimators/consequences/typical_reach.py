@@ -7,9 +7,9 @@ from math import exp, isfinite
 from scipy.special import stdtrit
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.consequences.reach import USERS, Reach, in_both_arms, ranked
 from counterfault.estimators.consequences.shift_within_strata import Ranked, shift
-from counterfault.estimators.pooling.pooling_rules import exp_or_infinity
 from counterfault.estimators.tables.score import critical_value
 from counterfault.panels import Consequences
 

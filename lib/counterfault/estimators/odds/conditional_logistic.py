@@ -17,13 +17,6 @@ from counterfault.estimate import Estimand, Estimate, not_estimable
 from counterfault.estimators.odds.conditional_likelihood import Moments, conditional_likelihood, work
 from counterfault.estimators.odds.logistic import common_outcome
 from counterfault.estimators.odds.odds_problem import informative
-from counterfault.estimators.odds.robust_limits import (
-    few_clusters,
-    few_degrees,
-    require_clusters,
-    require_level,
-    robust_limits,
-)
 from counterfault.estimators.poisson.cluster_robust import (
     NOT_ABSORBED,
     Codes,
@@ -34,6 +27,13 @@ from counterfault.estimators.poisson.cluster_robust import (
     cluster_robust,
 )
 from counterfault.estimators.poisson.regression_problem import EXPOSED, NotComparableError, Problem, problem_of
+from counterfault.estimators.poisson.robust_limits import (
+    few_degrees,
+    require_clusters,
+    require_level,
+    robust_limits,
+)
+from counterfault.estimators.poisson.within_strata import few_clusters
 
 __all__ = ["ID", "ConditionalLogistic", "ConditionalLogisticFit", "fit_conditional_logistic", "robust_to_clusters"]
 

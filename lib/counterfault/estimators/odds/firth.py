@@ -20,12 +20,13 @@ from scipy.special import chdtrc, chdtri, expit
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.odds.irls import Family, hat_values
 from counterfault.estimators.odds.odds_problem import require_outcomes
-from counterfault.estimators.odds.robust_limits import exp_or_infinite, require_level
 from counterfault.estimators.poisson.cluster_robust import Floats
 from counterfault.estimators.poisson.conditional_poisson import identified_columns
 from counterfault.estimators.poisson.regression_problem import EXPOSED, NotComparableError, Problem, problem_of
+from counterfault.estimators.poisson.robust_limits import require_level
 
 __all__ = ["ID", "FirthFit", "FirthLogistic", "fit_firth", "profile_limits"]
 
@@ -210,8 +211,8 @@ class FirthLogistic:
         low, high = profile_limits(design, problem.events, problem.copies, fit, EXPOSED, level)
         return Estimate(
             estimand=Estimand.ODDS_RATIO,
-            value=exp_or_infinite(float(fit.coefficients[EXPOSED])),
-            interval=Interval(exp_or_infinite(low), exp_or_infinite(high), level),
+            value=exp_or_infinity(float(fit.coefficients[EXPOSED])),
+            interval=Interval(exp_or_infinity(low), exp_or_infinity(high), level),
             method=_METHOD,
             support={**support, "coefficients": design.shape[1]},
             p_value=float(chdtrc(1, max(0.0, 2 * (fit.penalised - without.penalised)))),

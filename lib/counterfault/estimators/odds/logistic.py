@@ -17,16 +17,16 @@ from counterfault.cells import COUNTS, Cells
 from counterfault.estimate import Estimand, Estimate, not_estimable
 from counterfault.estimators.odds.irls import Family, GlmFit, fit_glm
 from counterfault.estimators.odds.odds_problem import informative
-from counterfault.estimators.odds.robust_limits import (
+from counterfault.estimators.poisson.cluster_robust import NOT_ABSORBED, SmallSample, WorkingModel, cluster_robust
+from counterfault.estimators.poisson.regression_problem import EXPOSED, NotComparableError, Problem, problem_of
+from counterfault.estimators.poisson.robust_limits import (
     RobustLimits,
-    few_clusters,
     few_degrees,
     require_clusters,
     require_level,
     robust_limits,
 )
-from counterfault.estimators.poisson.cluster_robust import NOT_ABSORBED, SmallSample, WorkingModel, cluster_robust
-from counterfault.estimators.poisson.regression_problem import EXPOSED, NotComparableError, Problem, problem_of
+from counterfault.estimators.poisson.within_strata import few_clusters
 
 __all__ = ["ID", "LogisticRegression"]
 

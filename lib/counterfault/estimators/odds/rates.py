@@ -17,11 +17,12 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.odds.irls import Family, GlmFit, fit_glm
-from counterfault.estimators.odds.robust_limits import exp_or_infinite, require_level
 from counterfault.estimators.poisson.cluster_robust import Floats
 from counterfault.estimators.poisson.conditional_poisson import Mask, fitted_to_zero, identified_columns
 from counterfault.estimators.poisson.regression_problem import NotComparableError
+from counterfault.estimators.poisson.robust_limits import require_level
 
 __all__ = ["ID", "Dispersion", "poisson_rate"]
 
@@ -109,8 +110,8 @@ def _estimate(rates: _Rates, exposed: str, level: float, dispersion: Dispersion,
     reach = float(stdtrit(degrees, 0.5 + level / 2)) * error
     return Estimate(
         estimand=Estimand.RATE_RATIO,
-        value=exp_or_infinite(log_ratio),
-        interval=Interval(exp_or_infinite(log_ratio - reach), exp_or_infinite(log_ratio + reach), level),
+        value=exp_or_infinity(log_ratio),
+        interval=Interval(exp_or_infinity(log_ratio - reach), exp_or_infinity(log_ratio + reach), level),
         method=_method(dispersion, fit, degrees),
         support={**counts, "fitted": int(kept.sum()), "coefficients": design.shape[1], "degrees": fit.residual_df},
         p_value=2 * float(stdtr(degrees, -abs(log_ratio / error))),

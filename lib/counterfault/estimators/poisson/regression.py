@@ -9,28 +9,21 @@ clusters (:mod:`~counterfault.estimators.poisson.cluster_robust`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import exp, inf, sqrt
-
-from scipy.special import stdtr, stdtrit
 
 from counterfault.cells import Cells
-from counterfault.estimate import Estimand, Estimate, Interval
-from counterfault.estimators.poisson.cluster_robust import Sandwich, SmallSample, cluster_robust
+from counterfault.estimate import Estimand, Estimate
+from counterfault.estimators.poisson.cluster_robust import SmallSample, cluster_robust
 from counterfault.estimators.poisson.conditional_poisson import fit_conditional_poisson
 from counterfault.estimators.poisson.regression_problem import EXPOSED, NotComparableError, Problem
+from counterfault.estimators.poisson.robust_limits import RobustLimits, few_degrees, robust_limits
 from counterfault.estimators.poisson.within_strata import (
     answered,
-    error_between_clusters,
-    exp_or_infinity,
     few_clusters,
     strata_words,
 )
 
 __all__ = ["HEADLINE", "ModifiedPoisson", "SmallSample", "as_headline", "total_and_direct"]
-
-_FEWEST_DEGREES = 4.0
 
 
 @dataclass(frozen=True)
@@ -82,38 +75,25 @@ class ModifiedPoisson:
         if not fit.converged:
             raise NotComparableError("The fit did not settle: the log-likelihood is too flat to have a maximum.")
         sandwich = cluster_robust(used.working_model(fit.expected), self.small_sample, used.contrast_of_exposure())
-        log_ratio = float(fit.coefficients[EXPOSED])
-        degrees = float(sandwich.degrees_of_freedom[0])
-        error, reference = self._error_and_reference(sandwich, cells.cluster, level)
-        reach = float(stdtrit(reference, 0.5 + level / 2)) * error
+        limits = robust_limits(
+            float(fit.coefficients[EXPOSED]), sandwich, level, cells.cluster, at_least_model=self.at_least_model
+        )
         return Estimate(
             estimand=Estimand.RISK_RATIO,
-            value=exp(log_ratio),
-            interval=Interval(exp_or_infinity(log_ratio - reach), exp_or_infinity(log_ratio + reach), level),
-            method=self._method(cells, degrees, robust=reference == degrees),
+            value=limits.ratio,
+            interval=limits.interval(level),
+            method=self._method(cells, limits),
             support=used.support(),
-            p_value=2 * float(stdtr(reference, -abs(log_ratio / error))),
-            standard_error=error,
-            caveats=(*few_clusters(used), *_few_degrees(degrees), *used.notes),
+            p_value=limits.p_value,
+            standard_error=limits.error,
+            caveats=(*few_clusters(used), *few_degrees(limits), *used.notes),
         )
 
-    def _error_and_reference(self, sandwich: Sandwich, cluster: str, level: float) -> tuple[float, float]:
-        """The standard error, and the degrees of freedom of the t distribution its interval comes from."""
-        model, degrees = sqrt(float(sandwich.model_covariance[0, 0])), float(sandwich.degrees_of_freedom[0])
-        robust = error_between_clusters(float(sandwich.covariance[0, 0]), model**2, cluster)
-        of_model = float(stdtrit(inf, 0.5 + level / 2)) * model
-        if self.at_least_model and of_model > float(stdtrit(degrees, 0.5 + level / 2)) * robust:
-            return model, inf
-        return robust, degrees
-
-    def _method(self, cells: Cells, degrees: float | None = None, *, robust: bool = True) -> str:
-        kind = "Satterthwaite " if self.small_sample is SmallSample.CR2 else ""
-        reference = "" if degrees is None else f", t with {degrees:.1f} {kind}degrees of freedom"
-        if not robust:
-            reference += "; the interval is that of independent deployments, which is wider"
+    def _method(self, cells: Cells, limits: RobustLimits | None = None) -> str:
+        error = f"{self.small_sample.value} standard error by {cells.cluster}"
         return (
             f"modified Poisson regression (Zou 2004){strata_words(cells)}; "
-            f"{self.small_sample.value} standard error by {cells.cluster}{reference}"
+            f"{limits.sentence(self.small_sample, cells.cluster) if limits else error}"
         )
 
 
@@ -174,11 +154,3 @@ def _what_direct_means(mediators: tuple[str, ...]) -> str:
         f"Direct: what is left at equal {', '.join(mediators)}; it is biased if something unmeasured drives "
         "both these and incidents."
     )
-
-
-def _few_degrees(degrees: float) -> Iterator[str]:
-    if degrees < _FEWEST_DEGREES:
-        yield (
-            f"The interval rests on {degrees:.1f} degrees of freedom; below {_FEWEST_DEGREES:.0f} the t "
-            "approximation is unreliable (Pustejovsky & Tipton 2018)."
-        )

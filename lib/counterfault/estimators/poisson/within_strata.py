@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import exp, inf, sqrt
+from math import exp, sqrt
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.poisson.cluster_robust import Codes, Floats, WorkingModel, centred_within
 from counterfault.estimators.poisson.conditional_poisson import fit_conditional_poisson
 from counterfault.estimators.poisson.regression_problem import (
@@ -184,8 +185,3 @@ def clusters_in(cells: Cells) -> int:
 def design_of(cells: Cells) -> str:
     """Where the comparison is made."""
     return "within " + " × ".join(cells.strata) if cells.strata else "across all deployments"
-
-
-def exp_or_infinity(value: float) -> float:
-    """exp, without a complaint where it is too large to write down."""
-    return exp(value) if value < 700 else inf

@@ -18,9 +18,10 @@ from scipy.special import stdtr, stdtrit
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.pooling.binomial_normal_likelihood import LARGEST_MEAN, LARGEST_TAU, BinomialNormal
 from counterfault.estimators.pooling.grouped_strata import GroupedStrata
-from counterfault.estimators.pooling.pooling_rules import exp_or_infinity, pooled_id
+from counterfault.estimators.pooling.pooling_rules import pooled_id
 from counterfault.estimators.pooling.random_effects import FEW_GROUPS
 from counterfault.estimators.tables.score import critical_value
 

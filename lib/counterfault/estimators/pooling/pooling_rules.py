@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from math import exp, inf, isnan
+from math import isnan
 
 import numpy as np
 
@@ -66,8 +66,3 @@ def too_alike(low: float) -> Iterator[str]:
         yield (
             "The ratios agree more closely than chance should allow, so no τ fits them and the interval is everything."
         )
-
-
-def exp_or_infinity(value: float) -> float:
-    """exp without an overflow."""
-    return exp(value) if value < 700 else inf

@@ -18,12 +18,12 @@ from scipy.special import stdtr, stdtrit
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate, Interval, figures, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.pooling.between_groups import Between, Fit, Groups, shrunken, standard_error
 from counterfault.estimators.pooling.grouped_strata import GroupedStrata
 from counterfault.estimators.pooling.pooling_rules import (
     MeanInterval,
     Prediction,
-    exp_or_infinity,
     heterogeneity_in_words,
     log_ratios,
     pooled_id,

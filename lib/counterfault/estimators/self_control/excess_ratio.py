@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, hypot, inf, isfinite, sqrt
 
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.roots import crossing_between
-from counterfault.estimators.self_control.log_ratio import LogRatio, bounded_exp
+from counterfault.estimators.self_control.log_ratio import LogRatio
 
 METHOD = (
     "excess rate ratio (RR − 1)/(RR − 1) with limits by variance estimates recovery (Donner & Zou 2012) from the "
@@ -35,7 +36,7 @@ class Excess:
     @classmethod
     def of(cls, ratio: LogRatio, level: float) -> Excess:
         limits = ratio.interval(level)
-        return cls(bounded_exp(ratio.value) - 1, limits.low - 1, limits.high - 1)
+        return cls(exp_or_infinity(ratio.value) - 1, limits.low - 1, limits.high - 1)
 
     @property
     def above_zero(self) -> bool:

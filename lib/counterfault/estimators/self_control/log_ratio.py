@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import exp, inf
+from math import inf
 
 from scipy.special import stdtr, stdtrit
 
 from counterfault.estimate import Interval
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.poisson.cluster_robust import SmallSample
 
 FEWEST_CLUSTERS = 4
@@ -52,7 +53,7 @@ class LogRatio:
     def interval(self, level: float) -> Interval:
         """Limits of the ratio itself."""
         reach = self.reach(level)
-        return Interval(bounded_exp(self.value - reach), bounded_exp(self.value + reach), level)
+        return Interval(exp_or_infinity(self.value - reach), exp_or_infinity(self.value + reach), level)
 
     def p_value(self, level: float) -> float:
         """Two-sided p of a ratio of 1, by the standard error the interval of this level uses."""
@@ -82,8 +83,3 @@ def few(ratio: LogRatio, informative: int, cluster: str) -> Iterator[str]:
             f"The robust standard error rests on {ratio.degrees:.1f} degrees of freedom; below {FEWEST_DEGREES:.0f} "
             "the t approximation is unreliable (Pustejovsky & Tipton 2018)."
         )
-
-
-def bounded_exp(value: float) -> float:
-    """exp, infinite where a float cannot hold it."""
-    return exp(value) if value < 700 else inf

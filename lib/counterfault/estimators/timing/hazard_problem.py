@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import exp, inf
+from math import exp
 
 import numpy as np
 import pandas as pd
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.poisson.cluster_robust import Floats
 from counterfault.estimators.poisson.conditional_poisson import identified_columns
 from counterfault.estimators.poisson.regression_problem import EXPOSED, NotComparableError
@@ -157,7 +158,7 @@ def hazard_ratio(whole: HazardProblem, level: float) -> tuple[Estimate, Proporti
     estimate = Estimate(
         estimand=Estimand.HAZARD_RATIO,
         value=exp(log_ratio),
-        interval=Interval(_exp(log_ratio - reach), _exp(log_ratio + reach), level),
+        interval=Interval(exp_or_infinity(log_ratio - reach), exp_or_infinity(log_ratio + reach), level),
         method=f"{_method(whole)}; {error.words(whole.cluster, level)}; {_tested(tested)}",
         support={**support, "events_compared": exposed_events + unexposed_events},
         p_value=error.p_value(log_ratio, level),
@@ -258,7 +259,3 @@ def _tested(tested: Proportionality) -> str:
 
 def _a(event: str) -> str:
     return f"an {event}" if event[0] in "aeiou" else f"a {event}"
-
-
-def _exp(value: float) -> float:
-    return exp(value) if value < 700 else inf

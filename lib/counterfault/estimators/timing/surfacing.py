@@ -8,11 +8,12 @@ does not condition on failure is :func:`peak_failure_ratio`.
 
 from __future__ import annotations
 
-from math import exp, inf, log
+from math import exp, inf
 
 import numpy as np
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.poisson.regression import HEADLINE
 from counterfault.estimators.poisson.regression_problem import NotComparableError
 from counterfault.estimators.tables.score import critical_value
@@ -91,7 +92,7 @@ def detection_ratio(panel: Consequences, level: float = 0.95) -> Estimate:
     return Estimate(
         estimand=Estimand.MEAN_RATIO,
         value=exp(found.value),
-        interval=Interval(_exp(low), _exp(high), level),
+        interval=Interval(exp_or_infinity(low), exp_or_infinity(high), level),
         method=f"{_GEOMETRIC}; the wider interval of two: {kind} t with {found.degrees:.1f} degrees of freedom",
         support={**support, "n_compared": int(measured.copies.sum())},
         p_value=found.p_value,
@@ -160,7 +161,7 @@ def restoration_median_ratio(panel: Consequences, level: float = 0.95) -> Estima
     return Estimate(
         estimand=Estimand.MEDIAN_RATIO,
         value=exposed.value / unexposed.value,
-        interval=Interval(_exp(low), _exp(high), level),
+        interval=Interval(exp_or_infinity(low), exp_or_infinity(high), level),
         method=_MEDIANS,
         support=failures.support(),
         caveats=(
@@ -250,10 +251,6 @@ def _medians(failures: Failures, level: float) -> tuple[Median, Median]:
             )
         found.append(half)
     return found[0], found[1]
-
-
-def _exp(value: float) -> float:
-    return exp(value) if value < log(1e300) else inf
 
 
 def _within(panel: Consequences) -> str:

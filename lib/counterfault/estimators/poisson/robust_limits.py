@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import exp, inf, sqrt
+from math import inf, sqrt
 
 from scipy.special import stdtr, stdtrit
 
 from counterfault.estimate import Interval
+from counterfault.estimators.bounded import exp_or_infinity
 from counterfault.estimators.poisson.cluster_robust import Sandwich, SmallSample
 from counterfault.estimators.poisson.regression_problem import NotComparableError, Problem
+from counterfault.estimators.poisson.within_strata import error_between_clusters
 
-_FEWEST_CLUSTERS = 4
 _FEWEST_DEGREES = 4.0
 
 
@@ -37,7 +38,7 @@ class RobustLimits:
     @property
     def ratio(self) -> float:
         """exp(log ratio)."""
-        return exp_or_infinite(self.log_ratio)
+        return exp_or_infinity(self.log_ratio)
 
     @property
     def p_value(self) -> float:
@@ -47,7 +48,7 @@ class RobustLimits:
     def interval(self, level: float) -> Interval:
         """exp(b ± t·se)."""
         reach = float(stdtrit(self.degrees, 0.5 + level / 2)) * self.error
-        return Interval(exp_or_infinite(self.log_ratio - reach), exp_or_infinite(self.log_ratio + reach), level)
+        return Interval(exp_or_infinity(self.log_ratio - reach), exp_or_infinity(self.log_ratio + reach), level)
 
     def sentence(self, small_sample: SmallSample, cluster: str) -> str:
         """Which standard error, which correction, which reference distribution."""
@@ -77,19 +78,12 @@ def robust_limits(
     NotComparableError
         Where all clusters agree, so that their differences say nothing about the error.
     """
-    robust, model = float(sandwich.covariance[0, 0]), float(sandwich.model_covariance[0, 0])
-    # Clusters that all agree have score zero at the maximum: the sandwich is then rounding error, and an
-    # interval from it would be a point.
-    if robust < 1e-14 * model:
-        raise NotComparableError(
-            f"All {cluster}s agree exactly on the ratio, so there is no variation between them to compute a standard "
-            "error from."
-        )
-    degrees = float(sandwich.degrees_of_freedom[0])
-    own = float(stdtrit(degrees, 0.5 + level / 2)) * sqrt(robust)
-    if at_least_model and float(stdtrit(inf, 0.5 + level / 2)) * sqrt(model) > own:
-        return RobustLimits(log_ratio, sqrt(model), inf, degrees, of_model=True)
-    return RobustLimits(log_ratio, sqrt(robust), degrees, degrees, of_model=False)
+    model, degrees = sqrt(float(sandwich.model_covariance[0, 0])), float(sandwich.degrees_of_freedom[0])
+    robust = error_between_clusters(float(sandwich.covariance[0, 0]), model**2, cluster)
+    of_model = float(stdtrit(inf, 0.5 + level / 2)) * model
+    if at_least_model and of_model > float(stdtrit(degrees, 0.5 + level / 2)) * robust:
+        return RobustLimits(log_ratio, model, inf, degrees, of_model=True)
+    return RobustLimits(log_ratio, robust, degrees, degrees, of_model=False)
 
 
 def require_level(level: float) -> None:
@@ -120,16 +114,6 @@ def require_clusters(used: Problem) -> None:
             )
 
 
-def few_clusters(used: Problem) -> Iterator[str]:
-    """Say so when clusters of an arm are too few for any interval from their differences."""
-    exposed, unexposed = used.clusters_compared()
-    if min(exposed, unexposed) < _FEWEST_CLUSTERS:
-        yield (
-            f"Exposed deployments of {exposed} and unexposed ones of {unexposed} {used.cluster}s can be compared; with "
-            f"fewer than {_FEWEST_CLUSTERS} on either side the interval is not to be trusted."
-        )
-
-
 def few_degrees(limits: RobustLimits) -> Iterator[str]:
     """Say so when the t approximation has too little to stand on."""
     if limits.robust_degrees < _FEWEST_DEGREES:
@@ -137,8 +121,3 @@ def few_degrees(limits: RobustLimits) -> Iterator[str]:
             f"The interval rests on {limits.robust_degrees:.1f} degrees of freedom; below {_FEWEST_DEGREES:.0f} the t "
             "approximation is unreliable (Pustejovsky & Tipton 2018)."
         )
-
-
-def exp_or_infinite(value: float) -> float:
-    """exp, open-ended where it would overflow."""
-    return exp(value) if value < 700 else inf
