@@ -13,6 +13,7 @@ from pytest import approx
 from scipy.stats import nchypergeom_fisher
 
 from counterfault.cells import Cells, TwoByTwo
+from counterfault.challenges.leave_one_out import LeaveOneOut
 from counterfault.estimate import Estimate
 from counterfault.estimators.tables import score, two_by_two
 from counterfault.estimators.tables.exact import exposed_events
@@ -318,3 +319,20 @@ def test_homogeneity_does_not_care_which_group_is_called_exposed(these):
     there, back = homogeneity(cells_of(these)), homogeneity(cells_of(swapped(these)))
     assert there.statistic == approx(back.statistic, rel=1e-6, abs=1e-8, nan_ok=True)
     assert there.df == back.df
+
+
+@unhurried
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["q1", "q2"]), tables(30)), min_size=2, max_size=8))
+def test_leaving_one_service_out_by_subtraction_is_leaving_it_out(drawn):
+    rows = [
+        {"service": service, "quarter": quarter, "exposed": exposed, "n": n, "events": events}
+        for service, quarter, (a, n1, c, n0) in drawn
+        for exposed, n, events in ((1, n1, a), (0, n0, c))
+    ]
+    frame = pd.DataFrame(rows).groupby(["service", "quarter", "exposed"], as_index=False).sum()
+    cells = Cells(frame, ("service", "quarter"))
+    for quick in LeaveOneOut()(cells):
+        slow = LeaveOneOut().without(cells, quick.label.removeprefix("without "), 0.95)
+        assert quick.value == approx(slow.value, rel=1e-9, nan_ok=True)
+        assert quick.interval.low == approx(slow.interval.low, rel=1e-9)
+        assert quick.interval.high == approx(slow.interval.high, rel=1e-9)

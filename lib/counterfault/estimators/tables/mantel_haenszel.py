@@ -18,7 +18,7 @@ from __future__ import annotations
 from enum import Enum
 from math import erfc, inf, nan, sqrt
 
-from counterfault.estimators.tables.strata import Strata
+from counterfault.estimators.tables.strata import Counts, Strata
 
 Pooled = tuple[float, float]
 
@@ -32,10 +32,17 @@ class DifferenceVariance(Enum):
 
 def risk_ratio(strata: Strata) -> Pooled:
     """Ratio of the weighted risks; log variance of Greenland & Robins, right for large and for many strata."""
-    a, n1, c, n0, size = strata.a, strata.n1, strata.c, strata.n0, strata.size
-    over, under = float((a * n0 / size).sum()), float((c * n1 / size).sum())
-    spread = float(((n1 * n0 * strata.events - a * c * size) / size**2).sum())
+    over, under, spread = (float(part.sum()) for part in log_ratio_sums(strata))
     return _ratio(over, under), sqrt(spread / (over * under)) if over and under and spread > 0 else nan
+
+
+def log_ratio_sums(strata: Strata) -> tuple[Counts, Counts, Counts]:
+    """Per compared stratum, the terms of numerator, denominator and variance of the risk ratio.
+
+    With sums R, S and P the ratio is R / S and its log variance P / (R·S) (Greenland & Robins 1985).
+    """
+    a, n1, c, n0, size = strata.a, strata.n1, strata.c, strata.n0, strata.size
+    return a * n0 / size, c * n1 / size, (n1 * n0 * strata.events - a * c * size) / size**2
 
 
 def odds_ratio(strata: Strata) -> Pooled:
