@@ -91,6 +91,11 @@ def without_incidents() -> Tables:
     return deployments, incidents.iloc[:0]
 
 
+def unlabelled() -> Tables:
+    deployments, incidents = organisation()
+    return deployments.assign(assistance="unknown"), incidents
+
+
 def incidents_come_first() -> Tables:
     deployments, incidents = organisation()
     return deployments, incidents.assign(started_at=incidents["started_at"] - timedelta(days=400))
@@ -118,6 +123,8 @@ ORGANISATIONS: dict[str, Callable[[], Tables]] = {
     "one deployment": lambda: organisation(services=1, each=1, risk=1.0),
     "all AI-assisted": lambda: organisation(ai=1.0),
     "none AI-assisted": lambda: organisation(ai=0.0),
+    "nobody labels": unlabelled,
+    "nobody labels and nothing fails": lambda: (unlabelled()[0], without_incidents()[1]),
     "everything fails": lambda: organisation(risk=1.0),
     "perfect separation": separated,
     "everything at one moment": at_one_moment,

@@ -42,8 +42,7 @@ def unit_periods(rows: Any, linked: Linked, plan: Plan) -> UnitPeriods:
     shipped = deployments.filter(deployments.step == ANALYSED)
     counts = _counts(shipped.mutate(period_label=calendar_label(shipped.deployed_at, unit)))
     suffered = _incidents(deployments, linked, plan)
-    found = counts.merge(suffered, on=["unit", "period_label"], how="outer")
-    return UnitPeriods(_complete(found, labels), unit_name, unit)
+    return UnitPeriods(_complete(counts, suffered, labels), unit_name, unit)
 
 
 def whole_periods(span: Span, unit: str) -> list[str]:
@@ -91,11 +90,16 @@ def _incidents(deployments: Any, linked: Linked, plan: Plan) -> pd.DataFrame:
     return frame
 
 
-def _complete(found: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
+def _complete(counts: pd.DataFrame, suffered: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
     """Every unit in every whole period, with zeros where nothing happened."""
-    units = sorted(found["unit"].unique())
-    index = pd.MultiIndex.from_product([units, labels], names=["unit", "period_label"])
-    frame = found.set_index(["unit", "period_label"]).reindex(index).fillna(0).astype("int64").reset_index()
-    number = {label: place for place, label in enumerate(labels)}
-    frame.insert(1, "period", frame["period_label"].map(number).astype("int64"))
-    return frame
+    shipped = {(str(row.unit), str(row.period_label)): (row.n, row.assisted, row.events) for row in counts.itertuples()}
+    incidents = {(str(row.unit), str(row.period_label)): row.incidents for row in suffered.itertuples()}
+    units = sorted({unit for unit, _ in (*shipped, *incidents)})
+    rows = [
+        (unit, number, label, *shipped.get((unit, label), (0, 0, 0)), incidents.get((unit, label), 0))
+        for unit in units
+        for number, label in enumerate(labels)
+    ]
+    columns = ["unit", "period", "period_label", "n", "assisted", "events", "incidents"]
+    whole = dict.fromkeys(("period", "n", "assisted", "events", "incidents"), "int64")
+    return pd.DataFrame(rows, columns=columns).astype({**whole, "unit": "str", "period_label": "str"})
