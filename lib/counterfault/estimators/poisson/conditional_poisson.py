@@ -154,12 +154,18 @@ def _can_be_lowered(patterns: Floats) -> Mask:
     from scipy.optimize import linprog
 
     count, free = patterns.shape
-    solution = linprog(
-        c=np.concatenate([np.zeros(free), -np.ones(count)]),
-        A_ub=np.hstack([patterns, np.eye(count)]),
-        b_ub=np.zeros(count),
-        bounds=[(None, None)] * free + [(0, 1)] * count,
-        method="highs",
-    )
-    lowered: Mask = np.asarray(solution.x)[free:] > 0.5
-    return lowered
+    # HiGHS sometimes gives up in its presolve on programmes that it solves without ("Status 0: Not Set", scipy 1.17).
+    for presolve in (True, False):
+        solution = linprog(
+            c=np.concatenate([np.zeros(free), -np.ones(count)]),
+            A_ub=np.hstack([patterns, np.eye(count)]),
+            b_ub=np.zeros(count),
+            bounds=[(None, None)] * free + [(0, 1)] * count,
+            method="highs",
+            options={"presolve": presolve},
+        )
+        if solution.x is not None:
+            lowered: Mask = np.asarray(solution.x)[free:] > 0.5
+            return lowered
+    # Left in, such cells keep the fit from settling, and it says so.
+    return np.zeros(count, dtype=bool)
