@@ -25,7 +25,7 @@ FAULTS = {
     "mapping.incidents.renam = {}": "unknown key 'mapping.incidents.renam'; did you mean 'rename'?",
     "zzz = 1": (
         "unknown key 'zzz'; this section has title, question, sources, mapping, period, outcome, design, designs, "
-        "decision, gates, data"
+        "decision, challenges, gates, data"
     ),
     "outcome.zzz = 1": (
         "unknown key 'outcome.zzz'; this section has link, window_hours, hops, follow_up_hours, incident_open_hours, "
@@ -188,6 +188,16 @@ DECISIONS = [
     {"decision": {"level": 0.9}},
     {"decision": {"equivalence_level": 0.95}},
     {"decision": {"worth_acting_on": 1.5}},
+    {"decision": {"secondary": []}},
+    {"challenges": {"seed": 1}},
+    {"challenges": {"link_rules": {"windows_hours": [3.0]}}},
+    {"challenges": {"negative_controls": {"enough": 30}}},
+    {"challenges": {"placebo": {"shuffles": 999}}},
+    {"challenges": {"label_error": {"correlation": 0.5}}},
+    {"challenges": {"unmeasured": {"multiples": [1.0]}}},
+    {"challenges": {"leave_one_out": {"by": ["team"]}}},
+    {"challenges": {"multiverse": {"permutations": 999}}},
+    {"challenges": {"plasmode": {"runs": 1000}}},
     {"gates": {"min_events": 10}},
     {"gates": {"min_informative_strata": 3}},
     {"gates": {"min_clusters_per_arm": 3}},
@@ -241,7 +251,7 @@ def test_every_plan_that_is_shipped_can_be_followed(path):
 
 def test_what_the_default_plan_shows_in_comments_can_be_followed_too(written):
     lines = (PLANS / "default.toml").read_text(encoding="utf-8").splitlines()
-    settings = [line.removeprefix("# ") for line in lines if re.match(r"(# )?(\[[a-z.]+\]|[a-z_]+ = )", line)]
+    settings = [line.removeprefix("# ") for line in lines if re.match(r"(# )?(\[[a-z._]+\]|[a-z_]+ = )", line)]
     # Deployments stand there for any table; the list of causes that is joined is the incidents'.
     written("\n".join(line for line in settings if not line.startswith("join = ")))
     plan = Plan.read("plan.toml")

@@ -13,25 +13,28 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from counterfault.contracts import TABLES, nearest
+from counterfault.plan.challenges import Challenges
+from counterfault.plan.section import PlanError, Section
+
+__all__ = [
+    "CALENDAR",
+    "GROUPS",
+    "LINK_RULES",
+    "PRIMARY",
+    "Challenges",
+    "Plan",
+    "PlanError",
+    "Section",
+]
 
 CALENDAR = ("year", "quarter", "month", "week")
 GROUPS = ("service", "team", "layer")
 LINK_RULES = ("recorded_then_window", "recorded", "window", "dependency", "last")
 PRIMARY = ("stratified.risk_ratio", "total.risk_ratio")
 DERIVED = ("size",)  # covariates made from contract columns: size = lines added + lines deleted
-
-
-class PlanError(ValueError):
-    """A plan that cannot be followed; the message names the key, the value and the way out."""
-
-
-class Section(BaseModel):
-    """A part of the plan: fixed once read, and no key that is not declared."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Sources(Section):
@@ -250,6 +253,7 @@ class Decision(Section):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     equivalence_level: float = Field(default=0.90, gt=0.5, lt=1)
     worth_acting_on: float = 1.25
+    secondary: tuple[str, ...] = ("severity.severe.risk_ratio", "timing.hazard_ratio")
 
     @model_validator(mode="after")
     def _margin_is_above_one(self) -> Self:
@@ -290,6 +294,7 @@ class Plan(Section):
     design: Design = Design()
     designs: Designs = Designs()
     decision: Decision = Decision()
+    challenges: Challenges = Challenges()
     gates: Gates = Gates()
     data: Data = Data()
 
