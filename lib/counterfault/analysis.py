@@ -5,16 +5,20 @@ The notebooks call the same steps one by one and show them; the commands, the si
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from counterfault.checking import Checked, check
 from counterfault.checks import Challenged, Check, challenge
 from counterfault.counting import Counted, count
+from counterfault.counting.happened import happened_before
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates, Study, estimate_effects, estimate_further, primary_at
+from counterfault.freezing import deviations
 from counterfault.linking import Linked, link
 from counterfault.plan import Plan
 from counterfault.sources import Source, read
@@ -77,6 +81,7 @@ def analyse(
     now: datetime | None = None,
     notes: tuple[str, ...] = (),
     further: bool = True,
+    plan_path: Path | None = None,
 ) -> Analysis:
     """From tables and a plan to a verdict, without a notebook.
 
@@ -89,6 +94,7 @@ def analyse(
     notes : sentences about the sources for the report.
     further : whether the further designs are estimated too. The verdict does not read them, so a simulation of verdicts
         need not wait for them.
+    plan_path : the file the plan was read from; its freeze lies beside it, and what departs from it is told.
 
     Raises
     ------
@@ -97,10 +103,10 @@ def analyse(
     """
     plan = plan or Plan()
     raw = read(deployments, incidents, dependencies=dependencies, load=load, plan=plan, notes=notes)
-    return conclude(check(raw, plan, now=now or datetime.now(UTC)), plan, further=further)
+    return conclude(check(raw, plan, now=now or datetime.now(UTC)), plan, further=further, plan_path=plan_path)
 
 
-def conclude(checked: Checked, plan: Plan, *, further: bool = True) -> Analysis:
+def conclude(checked: Checked, plan: Plan, *, further: bool = True, plan_path: Path | None = None) -> Analysis:
     """The analysis of tables that have passed the contract."""
     linked = link(checked, plan)
     counted = count(linked, plan)
@@ -108,6 +114,7 @@ def conclude(checked: Checked, plan: Plan, *, further: bool = True) -> Analysis:
     challenged = challenge(linked, counted, estimates, plan)
     equivalence = primary_at(counted, plan, plan.decision.equivalence_level)
     verdict = decide(estimates["primary"], equivalence, challenged.checks, plan)
+    verdict = replace(verdict, deviations=deviations(plan, plan_path, partial(happened_before, linked, counted)))
     if further:
         primary = {"primary": estimates["primary"]}  # last, as a reader expects the answer
         found = {**estimates, **estimate_further(Study(linked, counted, plan))}

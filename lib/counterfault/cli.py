@@ -56,13 +56,17 @@ def _say(line: str) -> None:
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """PLAN and the places of the tables, alike for every command that reads data."""
+    return table_options(click.argument("plan", required=False, type=click.Path(path_type=Path))(command))
+
+
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The places of the tables, for a command that finds its plan another way."""
     for option in (
         click.option("--repo", metavar="GIT_DIR", help="Read changes and reverts from a git repository instead."),
         click.option("--load", metavar="URI", help="Requests per service and hour (optional)."),
         click.option("--dependencies", metavar="URI", help="Which service needs which (optional)."),
         click.option("--incidents", metavar="URI", help="One row per incident."),
         click.option("--deployments", metavar="URI", help="One row per change reaching production."),
-        click.argument("plan", required=False, type=click.Path(path_type=Path)),
     ):
         command = option(command)
     return command
@@ -113,6 +117,7 @@ def run(
         _stop(f"a notebook failed; what finished is kept, and the error is told in {result.page}", NOTEBOOK_FAILED)
     _say("")
     click.echo(str(result.analysis.verdict))
+    _print_deviations(result.analysis.verdict)
     click.echo(f"Report: {result.page}")
     if alert_on_change and before is not None and before != result.analysis.verdict.call.code:
         _say(f"the verdict changed: it was {before}, it is {result.analysis.verdict.call.code}")
@@ -156,7 +161,7 @@ def analyse(plan: Path | None, json_file: Path | None, **sources: str | None) ->
 
     inputs = _inputs(plan, sources)
     checked = check_tables(inputs.read(_commits_on_stderr()), inputs.plan, now=datetime.now(UTC))
-    analysis = conclude(checked, inputs.plan)
+    analysis = conclude(checked, inputs.plan, plan_path=inputs.plan_path)
     if json_file is None:
         _print_analysis(analysis)
         return
@@ -165,7 +170,9 @@ def analyse(plan: Path | None, json_file: Path | None, **sources: str | None) ->
     plain = record(analysis, provenance(inputs.plan, checked))
     validate(plain)
     write_whole(json_file, to_json(plain))
-    click.echo(f"{analysis.verdict}\nResults: {json_file}")
+    click.echo(str(analysis.verdict))
+    _print_deviations(analysis.verdict)
+    click.echo(f"Results: {json_file}")
 
 
 def _study_name(inputs: Inputs) -> str:
@@ -185,6 +192,16 @@ def _print_analysis(analysis: Any) -> None:
         click.echo(f"{item.status.value:12} {item.sentence.removeprefix('not assessed: ')}")
     verdict = analysis.verdict
     click.echo(f"\n{verdict}\n{verdict.excluded}" + (f"\n{verdict.needed}" if verdict.needed else ""))
+    _print_deviations(verdict)
+
+
+def _print_deviations(verdict: Any) -> None:
+    from counterfault.figures.wording import plain
+
+    if verdict.deviations:
+        click.echo("\nDeviations")
+    for sentence in verdict.deviations:
+        click.echo(f"  {plain(sentence)}")  # a value of the plan may hold terminal escapes
 
 
 def _estimate_line(item: Any) -> str:
@@ -228,6 +245,40 @@ def simulate(world: str, seed: int, size: int | None, out: Path) -> None:
 
 
 @cli.command()
+@click.option("--world", "names", multiple=True, help="Only this world; may be repeated. [default: all of them]")
+@click.option("--runs", default=200, show_default=True, type=click.IntRange(min=2), help="Organisations per world.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Same seed, same bytes.")
+@click.option("--jobs", default=0, show_default="one per processor", help="Processes at the same time.")
+@click.option(
+    "--plan", "plan_path", type=click.Path(path_type=Path), help="What they promise. [default: the default plan]"
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where table and page go.")
+def validate(names: tuple[str, ...], runs: int, seed: int, jobs: int, plan_path: Path | None, out: Path) -> None:
+    """Measure how often the verdict is wrong, in invented organisations whose truth is known."""
+    from counterfault.plan import Plan
+    from counterfault.publish.validation import write_validation
+    from counterfault.simulate import VALIDATION_WORLDS, WORLDS
+    from counterfault.validating.summary import summarised, targets
+    from counterfault.validating.workers import processors, run_worlds
+
+    if unknown := [name for name in names if name not in WORLDS]:
+        raise ValueError(f"--world {unknown[0]}: there is no such world; there are {', '.join(WORLDS)}")
+    worlds = [WORLDS[name] for name in names or VALIDATION_WORLDS]
+    promise = Plan() if plan_path is None else Plan.read(plan_path)
+    _say(f"{len(worlds)} worlds, {runs:,} organisations each, plan {promise.digest}")
+    rows = run_worlds(worlds, runs, seed=seed, plan=promise, jobs=jobs or processors(), say=_say)
+    summary = summarised(rows)
+    kept = targets(summary, {world.name: world.scale.services for world in worlds})
+    write_validation(out, summary, kept, worlds, plan=promise, runs=runs, seed=seed)
+    for target in kept:
+        sign = "kept  " if target.kept else "MISSED"
+        click.echo(
+            f"{sign}  {target.world}: {target.promise} {target.found:.1%} (±{target.error:.1%}), wanted {target.wanted}"
+        )
+    click.echo(f"Page: {out / 'validation.html'}")
+
+
+@cli.command()
 @click.argument("options", nargs=-1)
 def lab(options: tuple[str, ...]) -> None:
     """Open JupyterLab on the notebooks; nothing is registered outside this environment."""
@@ -241,7 +292,7 @@ def lab(options: tuple[str, ...]) -> None:
 
 @cli.group()
 def plan() -> None:
-    """Write or check a plan: everything decided before the data are read."""
+    """Write, freeze or check a plan: everything decided before the data are read."""
 
 
 @plan.command("new")
@@ -254,26 +305,110 @@ def plan_new(path: Path) -> None:
     if path.exists():
         raise FileExistsError(f"{path} exists; a plan is never overwritten")
     write_whole(path, default_plan().read_text(encoding="utf-8"))
-    click.echo(f"{path} written; edit it before looking at the data")
+    click.echo(f"{path} written; edit it, then `counterfault plan freeze {path}`, before looking at the data")
+
+
+@plan.command("freeze")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--again", is_flag=True, help="Freeze a changed plan anew; the earlier freeze stays in the file.")
+def plan_freeze(path: Path, again: bool) -> None:
+    """Write down what a plan decides, and when, beside it.
+
+    From then on every report names what was changed since, key by key, and how much of its data is older than the
+    promise. Commit the file: a date that only one person keeps shows little.
+    """
+    from datetime import UTC, datetime
+
+    from counterfault.freezing import freeze, freeze_path
+    from counterfault.plan import Plan
+    from counterfault.publish.write import write_whole
+
+    frozen = freeze(Plan.read(path), path, datetime.now(UTC), again=again)
+    if frozen is None:
+        click.echo(f"{path} is as it was frozen; nothing written")
+        return
+    write_whole(freeze_path(path), frozen.to_json())
+    click.echo(f"{freeze_path(path)} written: digest {frozen.digest}, frozen {_moment(frozen.when)}; commit it")
 
 
 @plan.command("check")
 @click.argument("path", type=click.Path(path_type=Path))
 def plan_check(path: Path) -> None:
-    """Say whether a plan can be followed, and its digest."""
+    """Say whether a plan can be followed, its digest, and whether it is as it was frozen (exit code 2 where not)."""
+    from counterfault.figures.wording import plain
+    from counterfault.freezing import differences, read_freeze
     from counterfault.plan import Plan
 
     promise = Plan.read(path)
     click.echo(f"{path}: {promise.title}; digest {promise.digest}")
+    frozen = read_freeze(path)
+    if frozen is None:
+        click.echo(f"never frozen; `counterfault plan freeze {path}` does that")
+        return
+    made = f"frozen {_moment(frozen.when)} by counterfault {frozen.version}"
+    made += f" (freeze number {len(frozen.former) + 1})" if frozen.former else ""
+    if found := differences(frozen, promise):
+        click.echo(f"{made}; changed since:")
+        for difference in found:
+            click.echo(f"  {plain(str(difference))}")
+        sys.exit(USAGE)
+    click.echo(f"{made}; unchanged")
 
 
-@cli.command()
-@click.argument("repository")
-@click.argument("commits", nargs=-1)
-def label(repository: str, commits: tuple[str, ...]) -> None:
-    """Show which rule labelled COMMITS of a git REPOSITORY, and why (the ten newest changes where none is named)."""
+def _moment(when: Any) -> str:
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@cli.command(options_metavar="[OPTIONS]")
+@click.argument("what", nargs=-1, metavar="REPOSITORY [COMMITS]... | [PLAN]")
+@click.option("--audit", type=click.IntRange(min=1), metavar="N", help="Draw N changes for a person to judge instead.")
+@click.option("--out", type=click.Path(path_type=Path), help="With --audit: the CSV file to judge.")
+@click.option("--seed", default=20260101, show_default=True, help="With --audit: same seed, same sample.")
+@table_options
+def label(what: tuple[str, ...], audit: int | None, out: Path | None, seed: int, **sources: str | None) -> None:
+    """Show which rule labelled COMMITS of a git REPOSITORY, and why (the ten newest changes where none is named).
+
+    With --audit N, draw N changes of a study by label and outcome, and write them to the file --out, which tells
+    neither, with an empty column to fill with ai or human. Name the filled file in the plan
+    (challenges.label_error.audit), and the answer is corrected by it.
+    """
+    if audit is not None:
+        _draw_audit(what, audit, out, seed, sources)
+    else:
+        _show_labels(what, {"--out": out, **{f"--{name}": place for name, place in sources.items()}})
+
+
+def _draw_audit(what: tuple[str, ...], size: int, out: Path | None, seed: int, sources: dict[str, str | None]) -> None:
+    from datetime import UTC, datetime
+
+    from counterfault.checking import check as check_tables
+    from counterfault.counting import count
+    from counterfault.counting.label_audit import audit_csv, audit_sample
+    from counterfault.linking import link
+    from counterfault.publish.write import write_whole
+
+    if out is None:
+        raise click.UsageError("--audit needs --out FILE, the CSV file to write the sample to")
+    if len(what) > 1:
+        raise click.UsageError(f"--audit takes one PLAN, not {len(what)} ({', '.join(what)})")
+    if out.exists():
+        raise FileExistsError(f"{out} exists; an audit is never overwritten, because it may hold judgements")
+    inputs = _inputs(Path(what[0]) if what else None, sources)
+    checked = check_tables(inputs.read(_commits_on_stderr()), inputs.plan, now=datetime.now(UTC))
+    linked = link(checked, inputs.plan)
+    sample = audit_sample(count(linked, inputs.plan).rows, linked, size, seed)
+    write_whole(out, audit_csv(sample))
+    click.echo(f"{out} written: {len(sample)} changes; write ai or human into the column 'judged'")
+
+
+def _show_labels(what: tuple[str, ...], unused: dict[str, object]) -> None:
     from counterfault.sources.repository import labels_of
 
+    if not what:
+        raise click.UsageError("Missing argument 'REPOSITORY'.")
+    if given := [name for name, place in unused.items() if place is not None]:
+        raise click.UsageError(f"{given[0]} goes with --audit N; without it, name a git REPOSITORY and COMMITS")
+    repository, *commits = what
     for sha, found in labels_of(repository, commits):
         how = ", ".join(filter(None, (found.tool, found.tier, found.mode)))
         click.echo(f"{sha[:12]}  {found.label}" + (f" ({how})" if how else ""))

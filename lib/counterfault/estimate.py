@@ -41,6 +41,9 @@ class Estimand(Enum):
     RISK = ("risk", nan, 0.0, 1.0)
     MEAN = ("mean", nan, -inf, inf)
     SPREAD = ("standard deviation between groups", nan, 0.0, inf)
+    E_VALUE = ("E-value", nan, 1.0, inf)
+    ROBUSTNESS_VALUE = ("robustness value", nan, 0.0, 1.0)
+    STRENGTH = ("times as strong as a measured confounder", nan, 0.0, inf)
 
     def __init__(self, label: str, null: float, lowest: float, highest: float) -> None:
         self.label = label

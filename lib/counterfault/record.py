@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from counterfault.checks.check import Check
 from counterfault.estimate import Estimate
 from counterfault.estimating import notebook_of
+from counterfault.estimating.multiplicity import APART, among_others
 from counterfault.plan import Plan
 from counterfault.verdict import Attributable, Verdict
 
@@ -32,7 +33,7 @@ def record(analysis: Analysis, provenance: dict[str, Any] | None = None) -> dict
         "schema_version": SCHEMA_VERSION,
         "plan": plan_record(analysis.plan),
         "data": data_record(analysis),
-        "estimates": [estimate_record(item) for item in analysis.all_estimates()],
+        "estimates": _estimate_records(analysis),
         "checks": [check_record(check) for check in analysis.checks],
         "verdict": verdict_record(analysis.verdict, analysis.plan),
         "provenance": provenance or {},
@@ -98,6 +99,16 @@ def _labels(population: Any) -> dict[str, int]:
     return {name: int(population[name].sum()) for name in ("ai", "human", "unknown")}
 
 
+def _estimate_records(analysis: Analysis) -> list[dict[str, Any]]:
+    """Every estimate, with what its p-value is worth beside the others; those of checks stand in no family."""
+    families = among_others(analysis.estimates, analysis.plan)
+    found = []
+    for item in analysis.all_estimates():
+        family, p_adjusted = families.get(item.id, APART) if item.id in analysis.estimates else APART
+        found.append({**estimate_record(item), "family": family, "p_adjusted": _number(p_adjusted)})
+    return found
+
+
 def estimate_record(item: Estimate) -> dict[str, Any]:
     """One estimate in plain values; an unbounded limit and a missing value are null, as JSON knows no infinity."""
     return {
@@ -138,7 +149,7 @@ def verdict_record(verdict: Verdict, plan: Plan) -> dict[str, Any]:
         "minimum_detectable_effect": _number(verdict.minimum_detectable_effect),
         "excluded": verdict.excluded,
         "needed": verdict.needed,
-        "deviations": [],
+        "deviations": list(verdict.deviations),
     }
 
 

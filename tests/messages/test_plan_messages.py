@@ -99,6 +99,29 @@ FAULTS = {
         "review), a confounder is there before"
     ),
     "design.bins.size = [100, 20]": "design.bins.size: [100.0, 20.0] must rise without repeats",
+    "period = { incidents_from = 2026-02-01, end = 2026-02-01 }": (
+        "period: incidents_from 2026-02-01 must come before end 2026-02-01; a deployment from before incidents were "
+        "written down cannot count as safe, so none would be left"
+    ),
+    "mapping.deployments = { keep = { env = ['prod', 'Live'] }, drop = { env = ['live'] } }": (
+        "mapping.deployments: env 'Live' is both kept and dropped; take it out of keep or out of drop"
+    ),
+    "decision.secondary = ['severity.sever.risk_ratio']": (
+        "decision.secondary: no estimate 'severity.sever.risk_ratio'; did you mean 'severity.severe.risk_ratio'?"
+    ),
+    "decision.secondary = ['spill_over.hop_3.risk_ratio']": (
+        "decision.secondary: no estimate 'spill_over.hop_3.risk_ratio'; did you mean 'spill_over.hop_2.risk_ratio'?"
+    ),
+    "decision.secondary = ['zzz']": ("decision.secondary: no estimate 'zzz'; docs/methods.md explains those there are"),
+    "decision.secondary = ['primary']": (
+        "decision.secondary: 'primary' is the primary estimate, which is in the family anyway; leave it out"
+    ),
+    "decision.secondary = ['total.risk_ratio']": (
+        "decision.secondary: 'total.risk_ratio' is the primary estimate, which is in the family anyway; leave it out"
+    ),
+    "decision.secondary = ['dose.trend', 'dose.trend']": (
+        "decision.secondary: 'dose.trend' is named 2 times; name it once"
+    ),
 }
 
 
@@ -287,4 +310,5 @@ def test_a_plan_that_cannot_be_followed_ends_a_command_with_2_and_the_sentence(w
 def test_checking_a_plan_prints_its_digest(written, command):
     written("title = 'Ours'")
     digest = Plan.read("plan.toml").digest
-    assert command("plan", "check", "plan.toml") == (0, f"plan.toml: Ours; digest {digest}\n", "")
+    code, out, err = command("plan", "check", "plan.toml")
+    assert (code, out.splitlines()[0], err) == (0, f"plan.toml: Ours; digest {digest}", "")

@@ -55,7 +55,7 @@ def test_the_results_file_says_what_the_notebooks_show(finished: RunResult) -> N
     validate(results)
     written = by_id(results["estimates"])
     shown = shown_by_the_run(finished, "90_verdict")
-    assert shown == {name: written[name] for name in shown}
+    assert shown == {id: {key: written[id][key] for key in entry} for id, entry in shown.items()}
     assert {"primary", "crude.risk_ratio", "stratified.odds_ratio", "total.risk_ratio", "direct.risk_ratio"} <= set(
         shown
     )

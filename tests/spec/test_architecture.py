@@ -25,6 +25,7 @@ ORDER = (
     "labels",  # which changes were AI-assisted
     "simulate",  # organisations whose truth was planted
     "plan",  # the promise
+    "freezing",  # what it was when it was made
     "estimators",  # cells → Estimate; early, because they need nothing else
     "sources",  # files, databases and git histories → raw tables
     "checking",  # raw tables → tables that keep the contract

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import product
 from math import exp, inf, isnan, log, nan, sqrt
 
@@ -114,19 +115,77 @@ def test_swapping_the_groups_mirrors_the_call(limits, error):
 
 # --- gates
 
+UNDECIDED = "The data cannot tell whether AI assistance is associated with more or with fewer failed deployments"
+
 
 def test_a_failed_gate_silences_the_estimate_and_is_named():
     found = decided(1.3, 2.0, checks=[check(), check("incidents", Status.FAIL, gate=True)])
     assert found.call is Call.CANNOT_TELL
-    assert found.sentence == "The data cannot tell, because a check made beforehand failed: incidents is 3."
-    assert found.needed == "Needed first: Is incidents? at least 4."
+    assert found.sentence == (
+        f"{UNDECIDED}, because a check that must hold before an estimate may speak failed: incidents is 3."
+    )
+    assert found.needed == "Needed before an estimate may speak: “Is incidents?” to hold (at least 4)."
 
 
 def test_all_failed_gates_are_named():
     failed = [check(name, Status.FAIL, gate=True) for name in ("incidents", "overlap")]
     found = decided(1.3, 2.0, checks=failed)
-    assert found.sentence.endswith("failed: incidents is 3; overlap is 3.")
-    assert found.needed == "Needed first: Is incidents? at least 4; Is overlap? at least 4."
+    assert found.sentence.endswith(
+        "because 2 checks that must hold before an estimate may speak failed: incidents is 3; overlap is 3."
+    )
+    assert found.needed.endswith("“Is incidents?” to hold (at least 4); “Is overlap?” to hold (at least 4).")
+
+
+def test_an_estimate_that_may_not_speak_excludes_nothing_and_attributes_nothing():
+    found = decided(1.3, 2.0, checks=[check(status=Status.FAIL, gate=True)])
+    assert found.excluded == "No ratio is excluded: while a check that must hold fails, the estimate does not speak."
+    assert found.attributable_incidents is None
+
+
+@pytest.mark.parametrize(
+    ("id", "value", "asked"),
+    [
+        ("incidents", 8, "12 more failed deployments"),
+        ("incidents", 19, "1 more failed deployment"),
+        ("discordant_strata", 9, "1 more service × quarter combination with both kinds of change and a failure"),
+        ("discordant_strata", 7, "3 more service × quarter combinations with both kinds of change and a failure"),
+        ("clusters", 1, "4 services with AI-assisted changes and as many with others; the scarcer kind lacks 3"),
+        ("label_coverage", 0.675, "labels on a further 13% of the changes"),
+        ("label_coverage", 0.7, "labels on a further 10% of the changes"),
+        ("overlap", 0.2, "other changes in the same service × quarter beside a further 30% of the AI-assisted ones"),
+        (
+            "balance",
+            0.4,
+            "a primary estimate that holds author tenure days and at peak fixed, or groups that differ less in them "
+            "than 0.40",
+        ),
+        ("placebo_in_time", 1.9, "an explanation for a ratio of 1.90 where AI assistance can have no part"),
+        ("negative_control", 0.5, "an explanation for a ratio of 0.50 where AI assistance can have no part"),
+        (
+            "late_labels",
+            1.1,
+            "labels written before anyone knew of an incident, on changes enough to answer from them alone",
+        ),
+        (
+            "direction",
+            0.9,
+            "an explanation for two estimates within services that point opposite ways, or failures enough to settle "
+            "it",
+        ),
+    ],
+)
+def test_a_failed_gate_says_how_much_is_missing(id, value, asked):
+    failed = replace(check(id, Status.FAIL, gate=True), value=value)
+    assert decided(1.3, 2.0, checks=[failed]).needed == f"Needed before an estimate may speak: {asked}."
+
+
+def test_the_plans_words_are_used_for_what_is_missing():
+    plan = Plan.checked({"design": {"strata": ["team"], "cluster": "team"}, "gates": {"min_clusters_per_arm": 2}})
+    failed = [replace(check(id, Status.FAIL, gate=True), value=1) for id in ("clusters", "discordant_strata")]
+    assert decided(1.3, 2.0, checks=failed, plan=plan).needed == (
+        "Needed before an estimate may speak: 2 teams with AI-assisted changes and as many with others; the scarcer "
+        "kind lacks 1; 9 more team combinations with both kinds of change and a failure."
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,11 +204,13 @@ def test_an_estimate_that_cannot_be_had_says_why():
     equivalence = not_estimable(Estimand.RISK_RATIO, "the same", method="m", level=0.90)
     found = decide(nothing, equivalence, [], PLAN)
     assert found.call is Call.CANNOT_TELL
-    assert found.sentence == "The data cannot tell: None of the 7 deployments was followed by an incident."
+    assert found.sentence == f"{UNDECIDED}. None of the 7 deployments was followed by an incident."
     assert found.excluded == (
         "There is no primary estimate to exclude a ratio; the other estimates say what they exclude."
     )
-    assert found.needed == ("Needed: failures of both kinds of change in strata that hold both, at least 20 in all.")
+    assert found.needed == (
+        "Needed: failures of both kinds of change in strata that hold both, at least 20 failures in all."
+    )
     assert found.attributable_incidents is None and found.minimum_detectable_effect is None
 
 
@@ -188,9 +249,9 @@ def test_no_sentence_says_that_ai_causes_anything():
             assert not re.search(r"\bcaus|\blead(s|ing)? to|\beffect of|\bdue to|\bsignifican", text), text
 
 
-def test_every_sentence_about_a_difference_says_associated_with():
+def test_every_sentence_says_associated_with():
     for verdict in every_verdict():
-        assert ("associated with" in verdict.sentence) is (verdict.call is not Call.CANNOT_TELL)
+        assert verdict.sentence.count("associated with") == 1
 
 
 @pytest.mark.parametrize(
@@ -201,24 +262,51 @@ def test_every_sentence_about_a_difference_says_associated_with():
             2.00,
             (1.4, 1.9),
             "AI assistance is associated with more failed deployments: 1.61 times the risk of other changes within "
-            "service × quarter, 95% interval 1.30 to 2.00 (100 failures among the 4,000 deployments that inform), all "
-            "of it above 1.25, the smallest ratio worth acting on.",
+            "service × quarter (95% interval 1.30 to 2.00, from 100 failures among 4,000 deployments that can be "
+            "compared). A ratio of 1.25 or less is excluded; 1.25 is the smallest worth acting on.",
+        ),
+        (
+            1.10,
+            2.00,
+            (1.2, 1.9),
+            "AI assistance is associated with more failed deployments: 1.48 times the risk of other changes within "
+            "service × quarter (95% interval 1.10 to 2.00, from 100 failures among 4,000 deployments that can be "
+            "compared). Equal risks are excluded; a ratio below 1.25, the smallest worth acting on, is not.",
+        ),
+        (
+            0.50,
+            0.90,
+            (0.55, 0.85),
+            "AI assistance is associated with fewer failed deployments: 0.67 times the risk of other changes within "
+            "service × quarter (95% interval 0.50 to 0.90, from 100 failures among 4,000 deployments that can be "
+            "compared). Equal risks are excluded; a ratio above 1/1.25, the mirror image of the smallest worth acting "
+            "on, is not.",
+        ),
+        (
+            0.50,
+            0.70,
+            (0.55, 0.65),
+            "AI assistance is associated with fewer failed deployments: 0.59 times the risk of other changes within "
+            "service × quarter (95% interval 0.50 to 0.70, from 100 failures among 4,000 deployments that can be "
+            "compared). A ratio of 1/1.25 or more is excluded; 1/1.25 is the mirror image of the smallest worth "
+            "acting on.",
         ),
         (
             0.90,
             1.10,
             (0.95, 1.05),
             "AI assistance is associated with no difference worth acting on: 0.99 times the risk of other changes "
-            "within service × quarter, 95% interval 0.90 to 1.10 (100 failures among the 4,000 deployments that "
-            "inform); at the 90% set for this claim, a ratio beyond 1.25 either way is excluded.",
+            "within service × quarter (95% interval 0.90 to 1.10, from 100 failures among 4,000 deployments that can "
+            "be compared). At the 90% set for this claim, a ratio of 1.25 or more, the smallest worth acting on, is "
+            "excluded, and so is its mirror image, 1/1.25 or less.",
         ),
         (
             0.50,
             2.00,
             (0.6, 1.9),
-            "The data cannot tell whether AI-assisted changes fail more or less often: 1.00 times the risk of other "
-            "changes within service × quarter, 95% interval 0.50 to 2.00 (100 failures among the 4,000 deployments "
-            "that inform), which leaves room for both.",
+            f"{UNDECIDED}: 1.00 times the risk of other changes within service × quarter (95% interval 0.50 to 2.00, "
+            "from 100 failures among 4,000 deployments that can be compared). Neither equal risks nor a ratio worth "
+            "acting on (1.25 or more, 1/1.25 or less) can be excluded.",
         ),
     ],
 )
@@ -226,11 +314,61 @@ def test_the_sentence_holds_the_size_the_interval_and_what_it_rests_on(low, high
     assert decided(low, high, inner=inner).sentence == sentence
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "inner", "error", "left_open"),
+    [
+        (0.95, 1.30, (0.97, 1.28), SEES, "Neither equal risks nor a ratio worth acting on (1.25 or more) can be"),
+        (0.70, 1.00, (0.72, 0.99), SEES, "Neither equal risks nor a ratio worth acting on (1/1.25 or less) can be"),
+        (
+            0.90,
+            1.10,
+            (0.92, 1.08),
+            BLIND,  # exp(log(1.1 / 0.995) + 0.8416 × 0.3) = 1.42
+            "Equal risks are not excluded. A difference worth acting on lies outside the interval, but this design "
+            "tells only ratios of 1.42 or more from 1 in four studies of five.",
+        ),
+        (
+            0.90,
+            1.10,
+            (0.92, 1.08),
+            nan,
+            "Equal risks are not excluded. A difference worth acting on lies outside the interval, but without a "
+            "standard error nothing says that this design would have seen one.",
+        ),
+        (
+            0.90,
+            1.10,
+            (0.75, 1.30),  # a plan may ask more of this claim than of the others
+            SEES,
+            "Equal risks are not excluded; and at the 90% set for that claim, nor is a ratio worth acting on, 1.25 or "
+            "more or 1/1.25 or less.",
+        ),
+    ],
+)
+def test_a_verdict_that_cannot_tell_says_what_is_left_open(low, high, inner, error, left_open):
+    found = decided(low, high, inner=inner, error=error)
+    assert found.call is Call.CANNOT_TELL
+    assert left_open in found.sentence
+
+
+def test_one_failure_is_one_failure():
+    single = replace(ratio(0.1, 9.0), support={"n": 1, "events": 1, "exposed_events": 1})
+    assert (
+        "from 1 failure among 1 deployment that can be compared"
+        in decide(single, ratio(0.2, 8.0, level=0.90), [], PLAN).sentence
+    )
+
+
+def test_a_limit_near_zero_keeps_its_figures():
+    assert decided(0.004, 0.5).excluded == "At 95% these data exclude ratios below 0.004 and above 0.50."
+
+
 def test_the_sentence_names_what_was_held_fixed():
     adjusted = ratio(1.3, 2.0).named("primary", adjustment=("author_tenure_days", "at_peak", "team"))
     found = decide(adjusted, ratio(1.4, 1.9, level=0.90), [], PLAN)
     assert (
-        "within service × quarter, holding author tenure days, at peak and team fixed, 95% interval" in found.sentence
+        "within service × quarter, holding author tenure, time of peak load and team fixed (95% interval"
+        in found.sentence
     )
 
 
@@ -249,7 +387,9 @@ def test_what_the_data_exclude_is_what_lies_outside_the_interval(low, high, excl
 
 def test_a_verdict_as_a_page_escapes_what_it_quotes():
     hostile = ratio(0.5, 2.0).named("primary", design="within <script>")
-    assert "<script>" not in decide(hostile, ratio(0.6, 1.9, level=0.9), [], PLAN)._repr_html_()
+    found = replace(decide(hostile, ratio(0.6, 1.9, level=0.9), [], PLAN), deviations=("title was <script>",))
+    assert "<script>" not in found._repr_html_()
+    assert "<li>title was &lt;script&gt;</li>" in found._repr_html_()
 
 
 # --- the grade
@@ -363,8 +503,8 @@ def test_a_design_that_cannot_see_what_matters_is_told_how_many_failures_would()
     # (0.9908 / log 1.25)² × 100 = 1972
     error = log(2) / 1.959964
     assert decided(0.5, 2.0, error=error).needed == (
-        "With 100 informative failures this design tells a ratio of 2.69 or more from 1; for 1.25 it would take about "
-        "1,980 at the same mix of services and changes."
+        "Needed: about 1,880 more failures at the same mix of services and changes. With the 100 failures there are, "
+        "this design tells a ratio of 2.69 or more from 1 in four studies of five, and has to tell 1.25."
     )
 
 
@@ -373,9 +513,9 @@ def test_a_design_that_could_see_what_matters_and_happened_not_to_is_not_told_to
     # too short for both would be (2 × 0.1362 / log 1.25)² × 100 = 149
     error = log(1.30 / 0.99) / 2 / 1.959964
     assert decided(0.99, 1.30, inner=(1.01, 1.27), error=error).needed == (
-        "With 100 informative failures this design tells a ratio of 1.21 or more from 1, but its interval holds both 1 "
-        "and a ratio worth acting on; for one too short to hold both it would take about 150 at the same mix of "
-        "services and changes."
+        "Needed: about 50 more failures at the same mix of services and changes. With the 100 failures there are, this "
+        "design tells a ratio of 1.21 or more from 1 in four studies of five, but its interval is long enough to hold "
+        "both 1 and a ratio worth acting on."
     )
 
 
@@ -387,8 +527,8 @@ def test_whoever_cannot_tell_is_told_to_bring_more_than_there_is(limits):
     middle = sqrt(low * high)
     found = decided(low, high, inner=(middle / inner, middle * inner), error=error or 1e-9)
     if found.call is Call.CANNOT_TELL:
-        wanted = int(re.search(r"about ([\d,]+) at", found.needed)[1].replace(",", ""))
-        assert wanted >= SUPPORT["events"]
+        more = int(re.search(r"Needed: about ([\d,]+) more failures", found.needed)[1].replace(",", ""))
+        assert more > 0
 
 
 def test_only_a_verdict_that_cannot_tell_says_what_is_needed():

@@ -12,12 +12,8 @@ from html import escape
 
 import pandas as pd
 
-from counterfault.challenges.leave_one_out import LeaveOneOut
-from counterfault.challenges.link_rules import EachRuleAlone
-from counterfault.challenges.negative_controls import IncidentsOfOtherCause
-from counterfault.challenges.placebo import BeforeTheDeployment
 from counterfault.checks.alike import balance, direction, negative_control, placebo
-from counterfault.checks.check import Check, Facts, Status
+from counterfault.checks.check import Check, Status
 from counterfault.checks.enough import (
     enough_clusters,
     enough_events,
@@ -27,18 +23,19 @@ from counterfault.checks.enough import (
     precision,
     small_sample,
 )
+from counterfault.checks.facts import Facts
+from counterfault.checks.labels import late_labels
 from counterfault.checks.robust import link_rules_agree, linked_by_record, no_service_carries_it, unknown_as_either
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
-from counterfault.estimating import Estimates, present
+from counterfault.estimating import Estimates
 from counterfault.estimators.one_thread import on_one_thread
-from counterfault.estimators.poisson.regression import ModifiedPoisson
 from counterfault.linking import Linked
 from counterfault.plan import Plan
 
-__all__ = ["Challenged", "Check", "Status", "challenge"]
+__all__ = ["Challenged", "Check", "Status", "challenge", "gates"]
 
-CHECKS: tuple[Callable[[Facts], Check], ...] = (
+GATES: tuple[Callable[[Facts], Check], ...] = (
     enough_events,
     enough_strata,
     enough_clusters,
@@ -47,7 +44,11 @@ CHECKS: tuple[Callable[[Facts], Check], ...] = (
     balance,
     placebo,
     negative_control,
+    late_labels,
     direction,
+)
+CHECKS: tuple[Callable[[Facts], Check], ...] = (
+    *GATES,
     linked_by_record,
     link_rules_agree,
     no_service_carries_it,
@@ -77,26 +78,21 @@ class Challenged:
 
 
 @on_one_thread
+def gates(linked: Linked, counted: Counted, estimates: Estimates, plan: Plan) -> tuple[Check, ...]:
+    """The gates alone: all of the checks that the call reads. Parameters as in :func:`challenge`."""
+    facts = Facts(linked, counted, estimates, plan)
+    return tuple(check(facts) for check in GATES)
+
+
+@on_one_thread
 def challenge(linked: Linked, counted: Counted, estimates: Estimates, plan: Plan) -> Challenged:
-    """All checks of the plan on these data.
+    """All checks of the plan on these data: the gates first, then those that only the grade reads.
 
     Parameters
     ----------
     linked, counted, estimates : what the earlier steps returned.
     plan : its ``gates`` hold the thresholds.
     """
-    level = plan.decision.level
-    adjust_for = present(plan.design.confounders, counted)
-    facts = Facts(
-        linked,
-        counted,
-        estimates,
-        plan,
-        placebo=BeforeTheDeployment(adjust_for)(counted, level),
-        control=IncidentsOfOtherCause(adjust_for)(counted, level),
-        by_rule=EachRuleAlone(adjust_for)(counted, level),
-        without_one=LeaveOneOut()(counted.cells, level),
-        clustered=ModifiedPoisson(adjust_for)(counted.cells, level),
-    )
+    facts = Facts(linked, counted, estimates, plan)
     shown = tuple(item for item in (facts.placebo, facts.control, *facts.by_rule) if item is not None)
     return Challenged(tuple(check(facts) for check in CHECKS), shown)

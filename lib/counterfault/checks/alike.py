@@ -6,7 +6,8 @@ from math import inf, log, sqrt
 
 import pandas as pd
 
-from counterfault.checks.check import Check, Facts, in_words, not_assessed, passed
+from counterfault.checks.check import Check, in_words, not_assessed, passed
+from counterfault.checks.facts import Facts
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
 from counterfault.estimating import present
@@ -23,7 +24,7 @@ WIDEST_NULL_INTERVAL = 10.0
 def balance(facts: Facts) -> Check:
     """Are measured confounders alike? A gate only where the primary estimate does not itself adjust for them."""
     names = present(facts.plan.design.confounders, facts.counted)
-    adjusted = facts.plan.design.primary == "total.risk_ratio"
+    adjusted = facts.plan.design.primary != "stratified.risk_ratio"
     question = "Are measured confounders alike within strata?"
     if not names:
         return not_assessed("balance", question, "no measured confounder to compare", gate=False)
@@ -112,7 +113,8 @@ def _too_wide(found: Estimate) -> bool:
 def direction(facts: Facts) -> Check:
     """Two estimators of the same contrast must not contradict one another."""
     primary = facts.estimates["primary"]
-    other = facts.estimates[next(id for id in PRIMARY if id != facts.plan.design.primary)]
+    stratified, regression = PRIMARY[:2]
+    other = facts.estimates[regression if facts.plan.design.primary == stratified else stratified]
     question = "Do the within-service estimates agree in direction?"
     if not (primary.value > 0 and other.value > 0):
         return not_assessed("direction", question, "one of the two is not estimable or zero", gate=True)

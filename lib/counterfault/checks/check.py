@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import isfinite
 
-from counterfault.counting import Counted
 from counterfault.estimate import Estimate
-from counterfault.estimating import Estimates
-from counterfault.linking import Linked
 from counterfault.plan import Plan
 
 
@@ -44,28 +41,6 @@ class Check:
             "sentence": self.sentence,
             "gate": self.gate,
         }
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the checks look at.
-
-    Attributes
-    ----------
-    linked, counted, estimates, plan : what the earlier steps returned.
-    placebo, control, by_rule, without_one : the estimates of the challenges.
-    clustered : the total association with its interval from the variation between clusters alone.
-    """
-
-    linked: Linked
-    counted: Counted
-    estimates: Estimates
-    plan: Plan
-    placebo: Estimate
-    control: Estimate | None
-    by_rule: tuple[Estimate, ...]
-    without_one: tuple[Estimate, ...]
-    clustered: Estimate
 
 
 def passed(holds: bool) -> Status:

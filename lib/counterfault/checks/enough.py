@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from scipy.special import stdtridf
 
-from counterfault.checks.check import Check, Facts, not_assessed, passed, strata_name
+from counterfault.checks.check import Check, not_assessed, passed, strata_name
+from counterfault.checks.facts import Facts
 from counterfault.counting.population import ANALYSED, UNKNOWN
 from counterfault.estimate import Estimate
 from counterfault.estimators.detectable import minimum_detectable_effect, reach

@@ -7,7 +7,8 @@ from math import isfinite
 import pandas as pd
 
 from counterfault.cells import Cells
-from counterfault.checks.check import Check, Facts, Status, in_words, not_assessed, passed
+from counterfault.checks.check import Check, Status, in_words, not_assessed, passed
+from counterfault.checks.facts import Facts
 from counterfault.estimators.tables import stratified
 
 

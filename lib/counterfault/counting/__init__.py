@@ -15,7 +15,7 @@ import pandas as pd
 from counterfault.cells import Cells
 from counterfault.checking.settling import kept
 from counterfault.counting.covariates import with_covariates
-from counterfault.counting.outcomes import OUTCOMES, with_outcomes
+from counterfault.counting.outcomes import CHANCE, OUTCOMES, with_outcomes
 from counterfault.counting.population import ANALYSED, by_label, population, require_deployments_in, step
 from counterfault.linking import Linked, study_tables
 from counterfault.plan import Plan
@@ -107,8 +107,15 @@ def _cells(marked: Any, plan: Plan, covariates: Sequence[str], outcomes: Sequenc
         n=rows.count(),
         exposure_hours=rows.count() * float(plan.outcome.follow_up),
         **{name: rows[name].sum() for name in outcomes},
+        **{CHANCE: rows[CHANCE].sum()},
     )
     frame = grouped.execute()
-    types = {"exposed": "int64", "n": "int64", "exposure_hours": "float64", **dict.fromkeys(outcomes, "int64")}
+    types = {
+        "exposed": "int64",
+        "n": "int64",
+        "exposure_hours": "float64",
+        CHANCE: "float64",
+        **dict.fromkeys(outcomes, "int64"),
+    }
     frame = frame.astype(types).sort_values([*keys, "exposed"], ignore_index=True)
     return Cells(frame, plan.design.strata, plan.design.cluster)

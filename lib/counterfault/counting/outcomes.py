@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import ibis
+import pandas as pd
 
 from counterfault.checking.rules import recorded_causes
 from counterfault.counting.covariates import is_repair
 from counterfault.linking import Linked, every_severity, study_tables
-from counterfault.linking.rules import NO_CHANGE, Tables, possibly_changed, rule_named
+from counterfault.linking.chance import chance_of_a_link
+from counterfault.linking.rules import NO_CHANGE, Tables, possibly_changed, rule_for, rule_named
 from counterfault.plan import Plan
 
 OUTCOMES = {
@@ -18,7 +20,10 @@ OUTCOMES = {
     "window_events": "at least one incident of the service in the window after the deployment",
     "placebo_events": "at least one incident of the service in the window before the deployment",
     "control_events": "at least one incident with another known cause in the window after the deployment",
+    "late_events": "at least one incident tied to the deployment, and its label looked up after that began",
 }
+
+CHANCE = "chance_events"  # probability that the plan's rule ties an incident to the deployment by coincidence
 
 
 def with_outcomes(deployments: Any, linked: Linked, plan: Plan) -> Any:
@@ -37,7 +42,48 @@ def with_outcomes(deployments: Any, linked: Linked, plan: Plan) -> Any:
         ids = links.select("deployment_id").distinct().mutate(**{name: ibis.literal(1, "int64")})
         marked = marked.left_join(ids, "deployment_id").drop("deployment_id_right")
         marked = marked.mutate(**{name: marked[name].fill_null(0)})
-    return marked
+    return _with_chance(_with_late_labels(marked, tables, linked), tables, linked, plan)
+
+
+def _with_late_labels(marked: Any, tables: Tables, linked: Linked) -> Any:
+    """The column ``late_events``: failed, and its label was written after the first incident tied to it had begun, and
+    later than labels usually are.
+
+    Whoever looks into an incident also looks for AI; nobody looks into a quiet change. A label that any change would
+    have had by then was not looked up.
+    """
+    if not linked.checked.has("deployments", "label_recorded_at"):
+        return marked
+    deployments = linked.checked.tables["deployments"]
+    delay = deployments.label_recorded_at.epoch_seconds() - deployments.deployed_at.epoch_seconds()
+    written = deployments.select("deployment_id", written="label_recorded_at", delay=delay.cast("float64"))
+    begun = linked.links.select("incident_id", "deployment_id").join(
+        tables.incidents.select("incident_id", "started_at"), "incident_id"
+    )
+    first = begun.group_by("deployment_id").agg(began=begun.started_at.min())
+    late = written.join(first, "deployment_id").filter(
+        lambda both: (both.written > both.began) & (both.delay > _usual_delay(written, linked))
+    )
+    late = late.select("deployment_id", late_events=ibis.literal(1, "int64"))
+    joined = marked.left_join(late, "deployment_id").drop("deployment_id_right")
+    return joined.mutate(late_events=joined.late_events.fill_null(0))
+
+
+def _usual_delay(written: Any, linked: Linked) -> float:
+    """Seconds within which 99 in 100 deployments without an incident have their label."""
+    quiet = written.anti_join(linked.links, "deployment_id")
+    usual = quiet.delay.quantile(0.99).execute()
+    return 0.0 if pd.isna(usual) else float(usual)
+
+
+def _with_chance(marked: Any, tables: Tables, linked: Linked, plan: Plan) -> Any:
+    """The column :data:`CHANCE`; 0 where time plays no part in the plan's rule."""
+    rule = rule_for(plan.outcome)
+    found = chance_of_a_link(rule, tables, linked.start, linked.end, plan.outcome.window_hours)
+    if found is None:
+        return marked.mutate(**{CHANCE: ibis.literal(0.0, "float64")})
+    joined = marked.left_join(found.rename({CHANCE: "chance"}), "deployment_id").drop("deployment_id_right")
+    return joined.mutate(**{CHANCE: joined[CHANCE].fill_null(0.0)})
 
 
 def repairing_deployments(linked: Linked, plan: Plan) -> Any:

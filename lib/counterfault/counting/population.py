@@ -50,11 +50,20 @@ def _midnight(day: date) -> Any:
 
 def population(marked: Any) -> pd.DataFrame:
     """Accepted rows by where they ended up and by label; nothing disappears."""
-    found = marked.group_by("step", "assistance").agg(n=marked.count()).execute()
-    wide = found.pivot_table(index="step", columns="assistance", values="n", aggfunc="sum", fill_value=0)
-    wide = wide.reindex(columns=["ai", "human", "unknown"], fill_value=0).astype("int64")
-    placed: pd.DataFrame = wide.loc[sorted(wide.index, key=_place)]
-    return placed.rename_axis(None, axis="columns").reset_index()
+    return _wide(marked.group_by("step", "assistance").agg(n=marked.count()).execute(), ["step"])
+
+
+def population_by(marked: Any, column: str) -> pd.DataFrame:
+    """The same for each value of a column."""
+    return _wide(marked.group_by(column, "step", "assistance").agg(n=marked.count()).execute(), [column, "step"])
+
+
+def _wide(found: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    wide = found.pivot_table(index=keys, columns="assistance", values="n", aggfunc="sum", fill_value=0)
+    wide = wide.reindex(columns=["ai", "human", "unknown"], fill_value=0).astype("int64").reset_index()
+    order = wide["step"].map(_place)
+    placed: pd.DataFrame = wide.loc[order.sort_values(kind="stable").index]
+    return placed.rename_axis(None, axis="columns").reset_index(drop=True)
 
 
 def require_deployments_in(period: Period, population: pd.DataFrame, linked: Linked) -> None:

@@ -8,6 +8,7 @@ FIRST_SHOWN_IN = (  # beginnings of ids, the more special first, and the noteboo
     ("stratified.", "30_association"),
     ("total.", "30_association"),
     ("direct.", "30_association"),
+    ("corrected.", "30_association"),
     ("regression.", "30_association"),
     ("clusters.", "30_association"),
     ("standardised.", "30_association"),

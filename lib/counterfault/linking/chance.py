@@ -8,9 +8,11 @@ from typing import Any
 
 import ibis
 
-from counterfault.linking.rules import LastDeployment, Recorded, Tables
+from counterfault.checking.rules import recorded_causes
+from counterfault.linking.rules import AlongDependencies, LastDeployment, Recorded, Tables, WithinWindow
 
 WEEK = 7 * 24 * 3600  # seconds
+MOVED = " moved -?[0-9]+ weeks$"  # what a moved deployment's id ends in
 
 
 def expected_by_chance(
@@ -28,13 +30,54 @@ def expected_by_chance(
     start, end : the deployments move round between these.
     window_hours : the rule's.
     """
-    if isinstance(rule, Recorded | LastDeployment):
-        return None
-    weeks = shifts_for(window_hours, start, end)
+    weeks = _weeks_to_move(rule, start, end, window_hours)
     if not weeks:
         return None
     found = rule(tables._replace(deployments=shifted(tables.deployments, start, end, weeks)))
     return float(found.count().execute()) / len(weeks)
+
+
+def chance_of_a_link(
+    rule: Callable[[Tables], Any], tables: Tables, start: datetime, end: datetime, window_hours: float
+) -> Any | None:
+    """``deployment_id``, ``chance``: share of the moves after which the rule ties a deployment to some incident.
+
+    An Ibis table of the deployments ever tied so; for all others the chance is 0. None as in
+    :func:`expected_by_chance`. Summed over deployments it is how many would count as failed by coincidence alone.
+    """
+    weeks = _weeks_to_move(rule, start, end, window_hours)
+    if not weeks:
+        return None
+    # Incidents moved back meet deployments as they stand where deployments moved on would meet them, and are far fewer.
+    found = rule(tables._replace(incidents=_moved_incidents(_tied_by_time(rule, tables), start, end, weeks)))
+    move = found.incident_id.re_extract(MOVED, 0)
+    return found.mutate(move=move).group_by("deployment_id").agg(chance=move.nunique() / float(len(weeks)))
+
+
+def _tied_by_time(rule: Callable[[Tables], Any], tables: Tables) -> Any:
+    """The incidents that a rule ties by time, without the record that would tie them still after they are moved."""
+    incidents = tables.incidents
+    if "caused_by" not in incidents.columns:
+        return incidents
+    if not isinstance(rule, WithinWindow | AlongDependencies):
+        incidents = incidents.anti_join(recorded_causes(incidents), "incident_id")
+    return incidents.drop("caused_by")
+
+
+def _moved_incidents(incidents: Any, start: datetime, end: datetime, weeks: Iterable[int]) -> Any:
+    """The incidents once per move, back by whole weeks and wrapped round the ends of the data."""
+    copies = incidents.mutate(weeks=ibis.array(list(weeks)).unnest())
+    return copies.mutate(
+        incident_id=copies.incident_id + " moved " + copies.weeks.cast("string") + " weeks",
+        started_at=_wrapped(copies.started_at, -copies.weeks, start, end),
+    )
+
+
+def _weeks_to_move(
+    rule: Callable[[Tables], Any], start: datetime, end: datetime, window_hours: float
+) -> tuple[int, ...]:
+    """No moves where time plays no part in a rule."""
+    return () if isinstance(rule, Recorded | LastDeployment) else shifts_for(window_hours, start, end)
 
 
 def shifted(deployments: Any, start: datetime, end: datetime, weeks: Iterable[int]) -> Any:
@@ -43,15 +86,19 @@ def shifted(deployments: Any, start: datetime, end: datetime, weeks: Iterable[in
     What links such deployments to incidents is coincidence. Whole weeks keep the hour of day, the weekday and, nearly,
     the trend, all of which deployments and incidents share for reasons that have nothing to do with each other.
     """
-    origin, span = int(start.timestamp()), _seconds(start, end)
     copies = deployments.select("service", "deployment_id", "deployed_at", weeks=ibis.array(list(weeks)).unnest())
-    moved = (copies.deployed_at.epoch_seconds().cast("int64") - origin + copies.weeks.cast("int64") * WEEK) % span
-    wrapped = ((moved + span) % span + origin).as_timestamp("s").cast("timestamp('UTC')")
     return copies.select(
         "service",
         deployment_id=copies.deployment_id + " moved " + copies.weeks.cast("string") + " weeks",
-        deployed_at=wrapped,
+        deployed_at=_wrapped(copies.deployed_at, copies.weeks, start, end),
     )
+
+
+def _wrapped(moment: Any, weeks: Any, start: datetime, end: datetime) -> Any:
+    """A moment moved by weeks; what leaves the data at one end comes in at the other."""
+    origin, span = int(start.timestamp()), _seconds(start, end)
+    moved = (moment.epoch_seconds().cast("int64") - origin + weeks.cast("int64") * WEEK) % span
+    return ((moved + span) % span + origin).as_timestamp("s").cast("timestamp('UTC')")
 
 
 def shifts_for(window_hours: float, start: datetime, end: datetime, count: int = 4) -> tuple[int, ...]:

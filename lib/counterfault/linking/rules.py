@@ -131,11 +131,17 @@ class AlongDependencies:
         reach = services_reached(suspects, tables.dependencies, self.hops)
         on = suspects.join(reach, "service").select("incident_id", "started_at", "upstream", "hops")
         deployments = tables.deployments.select("deployment_id", "deployed_at", upstream="service")
-        window = ibis.interval(seconds=round(self.hours * 3600))
+        seconds = round(self.hours * 3600)
+        window = ibis.interval(seconds=seconds)
+        # Without slices every deployment of a service meets every incident of it before times are compared. The window
+        # before an incident lies in the slice of time that holds it and in the one before.
+        on = on.mutate(slice=_slice(on.started_at, seconds) - ibis.array([0, 1]).unnest().cast("int64"))
+        deployments = deployments.mutate(slice=_slice(deployments.deployed_at, seconds))
         near = on.join(
             deployments,
             [
                 on.upstream == deployments.upstream,
+                on.slice == deployments.slice,
                 deployments.deployed_at <= on.started_at,
                 on.started_at <= deployments.deployed_at + window,
             ],
@@ -248,6 +254,11 @@ def rule_named(name: str, outcome: Outcome) -> Rule:
         "recorded_then_window": RecordedThenWindow(outcome.window_hours),
     }
     return rules[name]
+
+
+def _slice(moment: Any, seconds: int) -> Any:
+    """Time cut into slices as long as the window: the number of the one a moment lies in."""
+    return (moment.epoch_seconds().cast("float64") / max(seconds, 1)).floor().cast("int64")
 
 
 def possibly_changed(incidents: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from counterfault.contracts import TABLES, nearest
+from counterfault.plan import secondary
 from counterfault.plan.challenges import Challenges
 from counterfault.plan.section import PlanError, Section
 
@@ -33,7 +34,7 @@ __all__ = [
 CALENDAR = ("year", "quarter", "month", "week")
 GROUPS = ("service", "team", "layer")
 LINK_RULES = ("recorded_then_window", "recorded", "window", "dependency", "last")
-PRIMARY = ("stratified.risk_ratio", "total.risk_ratio")
+PRIMARY = ("stratified.risk_ratio", "total.risk_ratio", "corrected.risk_ratio")
 DERIVED = ("size",)  # covariates made from contract columns: size = lines added + lines deleted
 
 
@@ -59,6 +60,14 @@ class Mapping(Section):
     timezone: str | None = None
     encoding: str = "utf-8"
     duplicates: Literal["refuse", "earliest"] = "refuse"
+
+    @model_validator(mode="after")
+    def _keeps_what_it_does_not_drop(self) -> Self:
+        for column in self.keep.keys() & self.drop.keys():
+            dropped = {str(value).lower() for value in self.drop[column]}
+            if both := [value for value in self.keep[column] if str(value).lower() in dropped]:
+                raise ValueError(f"{column} {both[0]!r} is both kept and dropped; take it out of keep or out of drop")
+        return self
 
 
 class Mappings(Section):
@@ -93,6 +102,11 @@ class Period(Section):
     def _start_precedes_end(self) -> Self:
         if self.start and self.end and self.start >= self.end:
             raise ValueError(f"period: start {self.start} must come before end {self.end}")
+        if self.incidents_from and self.end and self.incidents_from >= self.end:
+            raise ValueError(
+                f"period: incidents_from {self.incidents_from} must come before end {self.end}; a deployment from "
+                f"before incidents were written down cannot count as safe, so none would be left"
+            )
         return self
 
 
@@ -152,7 +166,7 @@ Covariates = Annotated[tuple[str, ...], AfterValidator(_covariates)]
 class Design(Section):
     """Who is compared with whom, and what is held fixed."""
 
-    primary: Literal["stratified.risk_ratio", "total.risk_ratio"] = "total.risk_ratio"
+    primary: Literal["stratified.risk_ratio", "total.risk_ratio", "corrected.risk_ratio"] = "corrected.risk_ratio"
     strata: Annotated[tuple[str, ...], AfterValidator(_strata)] = ("service", "quarter")
     cluster: Literal["service", "team"] = "service"
     confounders: Covariates = ("author_tenure_days", "at_peak")
@@ -297,6 +311,13 @@ class Plan(Section):
     challenges: Challenges = Challenges()
     gates: Gates = Gates()
     data: Data = Data()
+
+    @model_validator(mode="after")
+    def _secondary_estimates_are_others(self) -> Self:
+        choices = secondary.known(self.designs.amplifiers, self.designs.spill_over_hops)
+        for fault in secondary.faults(self.decision.secondary, self.design.primary, choices):
+            raise ValueError(fault)
+        return self
 
     @property
     def digest(self) -> str:

@@ -10,6 +10,7 @@ from counterfault.contracts import TABLES, nearest
 from counterfault.plan.section import Section
 
 Link = Literal["recorded_then_window", "recorded", "window", "dependency", "last"]
+Stratum = Literal["service", "team", "layer", "year", "quarter", "month", "week"]
 Choice = dict[str, tuple[str, ...]]  # column → values
 
 
@@ -122,12 +123,13 @@ class Multiverse(Section):
 
     links: tuple[Link, ...] = ("recorded_then_window", "recorded", "window")
     windows_hours: tuple[float, ...] = (6.0, 24.0, 72.0)
-    strata: tuple[tuple[str, ...], ...] = (("service", "quarter"), ("service", "month"), ("team", "month"))
+    strata: tuple[tuple[Stratum, ...], ...] = (("service", "quarter"), ("service", "month"), ("team", "month"))
     covariates: tuple[Literal["none", "confounders"], ...] = ("none", "confounders")
     estimators: tuple[Literal["stratified.risk_ratio", "total.risk_ratio"], ...] = (
         "stratified.risk_ratio", "total.risk_ratio",
     )  # fmt: skip
     permutations: int = Field(default=199, ge=99)
+    shuffle: Literal["rotated", "singly"] = "rotated"
 
     @model_validator(mode="after")
     def _something_to_cross(self) -> Self:
@@ -135,6 +137,8 @@ class Multiverse(Section):
         for name in ("links", "windows_hours", "strata", "covariates", "estimators"):
             if not getattr(self, name):
                 raise ValueError(f"challenges.multiverse.{name}: name at least one, or leave the key out")
+        if () in self.strata:
+            raise ValueError("challenges.multiverse.strata: [] compares everything with everything; name a stratum")
         return self
 
 

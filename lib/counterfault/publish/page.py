@@ -53,6 +53,7 @@ def index_html(
         record=record,
         call=call_of(record),
         facts=facts(record),
+        deviations=record["verdict"].get("deviations"),
         warnings=warnings_of(record, notebooks),
         primary_figure=_html(primary_figure or _primary_figure(record)),
         counts=_counts_table(record),
@@ -79,7 +80,6 @@ def warnings_of(record: Record, notebooks: Sequence[NotebookPage]) -> list[str]:
         for check in record["checks"]
         if check.get("gate") and check["status"] == "fail"
     ]
-    found += [f"Departure from the plan: {deviation}" for deviation in record["verdict"].get("deviations") or ()]
     found += [f"Notebook “{page.title}” {_what_happened(page)}." for page in notebooks if page.status != FINISHED]
     found += [
         f"{count(table['quarantined'])} of {count(table['read'])} rows of {name} broke the contract and were set aside."
@@ -158,7 +158,7 @@ def _estimates_table(record: Record) -> str:
     if not record["estimates"]:
         return "<p>No estimate was made.</p>"
     levels = " and ".join(sorted({f"{entry['level']:.0%}" for entry in record["estimates"]}))
-    formats = {"p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
+    formats = dict.fromkeys(("p", "adjusted p"), lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}")
     by_notebook: dict[str, list[dict[str, Any]]] = {}
     for entry in record["estimates"]:
         by_notebook.setdefault(entry.get("notebook") or "", []).append(_estimate_row(estimate_of(entry), entry))
@@ -177,6 +177,8 @@ def _estimate_row(estimate: Estimate, entry: Mapping[str, Any]) -> dict[str, Any
         "deployments": entry.get("n"),
         "with incident": entry.get("events"),
         "p": entry.get("p_value"),
+        "adjusted p": entry.get("p_adjusted"),
+        "family": entry.get("family"),
     }
 
 
@@ -201,14 +203,17 @@ def _caveats(record: Record) -> list[tuple[str, str]]:
 
 
 def _about_p_values(record: Record) -> str:
-    """What a row of p values can mislead to, with the number of rows; nothing where there are none."""
-    tested = sum(entry.get("p_value") is not None for entry in record["estimates"])
+    """What a row of p values can mislead to, and what was done about it; nothing where there are none."""
+    tested = [entry for entry in record["estimates"] if entry.get("p_value") is not None]
     if not tested:
         return ""
+    alone = sum(entry.get("family") != "primary" for entry in tested)
     return (
-        f"The verdict reads the interval of the primary estimate and no p value. The {count(tested)} p values here are "
-        f"not corrected for being {count(tested)}: if nothing differed, about {number(0.05 * tested)} of them would be "
-        "expected below 0.05 by chance."
+        "The verdict reads the interval of the primary estimate and no p value. The primary estimate and the secondary "
+        "ones the plan names are one family, adjusted by Holm’s method. Every other estimate explores, and its "
+        "adjusted p bounds the share of false findings among those it would suggest (Benjamini and Hochberg); those of "
+        f"checks are not adjusted. If nothing differed, about {number(0.05 * alone)} of the {count(alone)} p values "
+        "outside the primary family would be below 0.05 before any adjustment, by chance."
     )
 
 

@@ -99,7 +99,7 @@ def _run(inputs: Inputs, folder: RunFolder, notebooks: Sequence[Path], jobs: int
     jobs = jobs or min(os.cpu_count() or 1, len(notebooks))
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         running = _start(pool, inputs, folder, notebooks)
-        analysis = conclude(checked, inputs.plan)
+        analysis = conclude(checked, inputs.plan, plan_path=inputs.plan_path)
         clock.lap("analysis")
         executed = tuple(_collect(running, say))
     clock.lap("notebooks")

@@ -2,6 +2,7 @@
 
 from counterfault.showing.closing import closing
 from counterfault.showing.frames import failures_by_period, labels_by_period, labels_by_service, periods_in
+from counterfault.showing.promises import Deviations, tell_deviations
 from counterfault.showing.prose import (
     Prose,
     tell_accounts,
@@ -45,6 +46,7 @@ from counterfault.showing.tables import (
 )
 
 __all__ = [
+    "Deviations",
     "Prose",
     "accounts_table",
     "checks_table",
@@ -73,6 +75,7 @@ __all__ = [
     "tell_amplifiers",
     "tell_attributable",
     "tell_both_fit",
+    "tell_deviations",
     "tell_failures_needed",
     "tell_growth",
     "tell_homogeneity",

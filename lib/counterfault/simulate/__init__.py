@@ -17,11 +17,13 @@ from counterfault.simulate.organisation import (
 )
 from counterfault.simulate.simulation import Simulated, simulate
 from counterfault.simulate.truth import Truth
+from counterfault.simulate.validation_worlds import VALIDATION_WORLDS
 from counterfault.simulate.worlds import DEMO_SEED, WORLDS
 from counterfault.simulate.write import write
 
 __all__ = [
     "DEMO_SEED",
+    "VALIDATION_WORLDS",
     "WORLDS",
     "Adoption",
     "Effect",

@@ -47,6 +47,11 @@ def elapsed(seconds: Seconds, scale: Scale) -> NDArray[np.float64]:
     return seconds / scale.seconds
 
 
+def week(seconds: Seconds) -> Seconds:
+    """Which week of the record a moment lies in, counted from its first day."""
+    return seconds // (7 * DAY)
+
+
 def shipping_times(scale: Scale, count: int, rng: Generator) -> Seconds:
     """When routine changes reach production: weekdays, working hours, growing volume."""
     day = np.arange(scale.days)
@@ -70,5 +75,8 @@ def _draw(count: int, by_day: NDArray[np.float64], by_hour: NDArray[np.float64],
 
 def timestamps(seconds: NDArray[Any], scale: Scale) -> pd.DatetimeIndex:
     """Seconds since the first day as UTC times; NaN becomes a missing time."""
-    since = pd.to_timedelta(pd.Series(seconds), unit="s")
-    return pd.DatetimeIndex(pd.Timestamp(scale.first_day, tz="UTC") + since).as_unit("us")
+    missing = np.isnan(seconds)
+    since = np.where(missing, 0, seconds).astype(np.int64).astype("timedelta64[s]")
+    times = np.datetime64(scale.first_day, "us") + since
+    times[missing] = np.datetime64("NaT")
+    return pd.DatetimeIndex(times).tz_localize("UTC")

@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from counterfault.simulate.texts import Texts
+
 SYMPTOMS = {
     "cascade": ("A failure of {service} took its callers with it.", "Errors spread from {service} to its callers."),
     "latency": ("Response times of {service} rose far above their usual level.", "Callers of {service} timed out."),
@@ -27,19 +29,13 @@ OTHER_FINDINGS = {
 }
 
 
-def narratives(
-    services: NDArray[np.object_],
-    modes: NDArray[np.str_],
-    causes: NDArray[np.str_],
-    recorded: NDArray[np.bool_],
-    rng: Generator,
-) -> pd.Series[str]:
+def narratives(services: Texts, modes: Texts, causes: Texts, recorded: NDArray[np.bool_], rng: Generator) -> Texts:
     """One report of two sentences per incident: what was seen, and what was found."""
     wording = rng.integers(0, 2, len(modes))
     reason = rng.integers(0, 2, len(modes))
     columns = (services, modes, causes, recorded, wording, reason)
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    return pd.Series(
+    return pd.array(
         [
             f"{SYMPTOMS[mode][word].format(service=service)} {_finding(mode, cause, known, why)}"
             for service, mode, cause, known, word, why in rows

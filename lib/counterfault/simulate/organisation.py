@@ -8,11 +8,18 @@ quiet service and in a fragile one. A new world is ``replace(DEMO, name=…, eff
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from typing import Any
 
+from counterfault.simulate.limits import require_possible
+
 DAYS_OF_A_QUARTER = 91.0
+
+
+def _mechanism(neutral: float) -> Any:
+    """A setting most worlds leave alone: at its neutral value it throws no dice and is no parameter of the world."""
+    return field(default=neutral, metadata={"mechanism": True})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +41,11 @@ class Scale:
         return (self.last_day - self.first_day).days + 1
 
     @property
+    def weeks(self) -> int:
+        """Weeks begun during the record, counted from its first day."""
+        return -(-self.days // 7)
+
+    @property
     def seconds(self) -> int:
         """Length of the record; times run from 0 to just below this."""
         return self.days * 86_400
@@ -53,6 +65,8 @@ class Risk:
     review_hours: float = 0.93  # per e-fold of 1 + hours of review
     tests: float = 0.85
     ceiling: float = 0.5  # a multiplicative risk must stop somewhere below 1
+    team_spread: float = _mechanism(0.0)  # SD over teams of a further log risk all their services share
+    bursts: float = _mechanism(0.0)  # SD over services and weeks of a log risk the week's changes share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +80,9 @@ class Adoption:
     riskier_adopters: float = 0.0  # correlation of a service's log odds of use with its log risk
     tenure: float = 0.88  # odds ratio per e-fold of tenure: newcomers use it more
     at_peak: float = 1.1  # odds ratio
+    bursts: float = _mechanism(0.0)  # SD over services and weeks of a log odds of use the week's changes share
+    assigned_teams: float = _mechanism(0.0)  # share of teams that write everything with AI from a date on;
+    # above 0 it replaces all the rest of this section: before the date, and in other teams, nobody uses AI
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +101,8 @@ class Effect:
     approval: float = 1.0  # odds ratio of a human approval: mediation by review
     tests: float = 1.0  # odds ratio of touching tests: mediation by tests
     severe: float = 1.0  # odds ratio of severity 1 or 2, given that the change failed
+    spread: float = _mechanism(0.0)  # SD over services of the log of `risk`
+    cascades: float = _mechanism(1.0)  # further ratio on failures that cascade, and on no others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +146,13 @@ class Register:
     labelled_in_review: float = 0.03  # of failed changes: label written after the incident began
     reactions: float = 0.012  # hot-fixes and roll-backs as a share of all deployments
     reaction_odds: float = 1.5  # odds ratio of AI use in a hurry
+    rolled_back: float = _mechanism(0.6)  # of the reactions to a failed change; the rest fix forward
+    unflagged: float = _mechanism(0.0)  # of the reactions: look like routine changes
+    missed: float = _mechanism(0.0)  # of AI-assisted changes: use not noticed …
+    missed_unknown: float = _mechanism(0.0)  # … and of those the label left open, the others called human
+    looked_up: float = _mechanism(0.0)  # of those with an incident: noticed then, the label corrected afterwards
+    mistaken: float = _mechanism(0.0)  # of changes without AI: labelled AI
+    misnamed: float = _mechanism(0.0)  # of recorded causes: another deployment of the service named
     broken_rows: bool = False  # add rows that break the data contract, for quarantine to catch
 
 
@@ -137,6 +163,7 @@ class World:
     Attributes
     ----------
     name : how commands and reports call it.
+    reason : one sentence: what the world is for, and what a careless analysis would find in it.
     scale, risk, adoption, effect, habits, outages, register : the settings, by subject.
 
     Raises
@@ -146,6 +173,7 @@ class World:
     """
 
     name: str
+    reason: str = ""
     scale: Scale = field(default_factory=Scale)
     risk: Risk = field(default_factory=Risk)
     adoption: Adoption = field(default_factory=Adoption)
@@ -155,6 +183,12 @@ class World:
     register: Register = field(default_factory=Register)
 
     def __post_init__(self) -> None:
+        self._require_room_and_time()
+        for setting, value in self._settings():
+            require_possible(self.name, setting, value)
+        self._require_no_contradiction()
+
+    def _require_room_and_time(self) -> None:
         scale = self.scale
         if not 1 <= scale.teams <= scale.services:
             raise ValueError(
@@ -166,8 +200,21 @@ class World:
                 f"world {self.name!r} lasts {scale.days} days; it needs a first and a last quarter, "
                 f"at least {2 * DAYS_OF_A_QUARTER:.0f} days."
             )
-        for setting, value in self._settings():
-            _require_possible(self.name, setting, value)
+
+    def _require_no_contradiction(self) -> None:
+        """Two settings of which one would silently undo the other."""
+        adoption, register = self.adoption, self.register
+        for found_out in ("looked_up", "missed_unknown"):
+            if (share := getattr(register, found_out)) and not register.missed:
+                raise ValueError(
+                    f"world {self.name!r}: register.{found_out} is {share}, but register.missed is 0; "
+                    f"only what was missed can be {'looked up' if found_out == 'looked_up' else 'left open'}."
+                )
+        if adoption.assigned_teams and adoption.bursts:
+            raise ValueError(
+                f"world {self.name!r}: adoption.bursts is {adoption.bursts}, but AI is assigned to teams, "
+                f"who then use it always; set one to 0."
+            )
 
     def _settings(self) -> Iterator[tuple[str, Any]]:
         """Every number of the world under the name a reader would type."""
@@ -189,49 +236,18 @@ class World:
         )
 
     def parameters(self) -> dict[str, Any]:
-        """Every setting as plain JSON values, for the truth file."""
+        """Every setting as plain JSON values, for the truth file; mechanisms only where they are at work."""
         settings = asdict(self)
+        del settings["reason"]
+        for subject in fields(self):
+            part = getattr(self, subject.name)
+            if is_dataclass(part):
+                for idle in (one.name for one in fields(part) if _idle(one, getattr(part, one.name))):
+                    del settings[subject.name][idle]
         settings["scale"]["first_day"] = self.scale.first_day.isoformat()
         settings["scale"]["last_day"] = self.scale.last_day.isoformat()
         return settings
 
 
-SHARES = {
-    "scale.platform_share",
-    "risk.base",
-    "risk.ceiling",
-    "adoption.first_quarter",
-    "adoption.last_quarter",
-    "adoption.team_part",
-    "habits.approval",
-    "habits.tests",
-    "habits.ai_review_at_end",
-    "habits.gate_at_end",
-    "outages.late_share",
-    "outages.downstream",
-    "outages.severe",
-    "register.recorded",
-    "register.cause_known",
-    "register.other_known",
-    "register.unknown_at_start",
-    "register.unknown_floor",
-    "register.labelled_in_review",
-    "register.reactions",
-}
-MAY_BE_ZERO = {"risk.spread", "adoption.spread", "scale.size_spread", "outages.elsewhere", "register.broken_rows"}
-
-
-def _require_possible(world: str, setting: str, value: Any) -> None:
-    """Shares lie between 0 and 1, the correlation between −1 and 1, all other numbers are positive."""
-    if not isinstance(value, int | float):
-        return
-    if setting in SHARES:
-        if not 0 <= value <= 1:
-            raise ValueError(f"world {world!r}: {setting} is {value}; it must lie between 0 and 1.")
-    elif setting == "adoption.riskier_adopters":
-        if not -1 <= value <= 1:
-            raise ValueError(f"world {world!r}: {setting} is {value}; it is a correlation, between -1 and 1.")
-    elif value < 0 and setting in MAY_BE_ZERO:
-        raise ValueError(f"world {world!r}: {setting} is {value}; it must not be below 0.")
-    elif value <= 0 and setting not in MAY_BE_ZERO:
-        raise ValueError(f"world {world!r}: {setting} is {value}; it must be above 0.")
+def _idle(setting: Field[Any], value: Any) -> bool:
+    return "mechanism" in setting.metadata and value == setting.default

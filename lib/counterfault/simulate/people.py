@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from counterfault.simulate.calendar import DAY, SHIPPING_AT_PEAK, Seconds, at_peak, elapsed
+from counterfault.simulate.calendar import DAY, SHIPPING_AT_PEAK, Seconds, at_peak, elapsed, week
 from counterfault.simulate.organisation import DAYS_OF_A_QUARTER, World
 from counterfault.simulate.services import Services
 
@@ -68,11 +68,15 @@ def chance_of_assistance(
     world: World, services: Services, service: Whole, seconds: Seconds, tenure_days: Whole
 ) -> Floats:
     """Probability that a change is AI-assisted: trend, service, tenure of the author, load."""
+    if services.assigned_from is not None:
+        return (seconds >= services.assigned_from[service]).astype(np.float64)
     adoption = world.adoption
     log_odds = _trend(world, services, elapsed(seconds, world.scale)) + services.adoption[service]
     log_odds += np.log(adoption.tenure) * log_tenure(tenure_days)
     # Centred, so that load moves AI use about and leaves the organisation's share where the trend put it.
     log_odds += np.log(adoption.at_peak) * (at_peak(seconds) - SHIPPING_AT_PEAK)
+    if services.adoption_by_week is not None:
+        log_odds += services.adoption_by_week[service, week(seconds)]
     return expit(log_odds)
 
 
@@ -86,12 +90,27 @@ def _trend(world: World, services: Services, when: Floats) -> Floats:
     half_quarter = DAYS_OF_A_QUARTER / 2 / world.scale.days
     slope = (world.adoption.last_quarter - world.adoption.first_quarter) / (1 - 2 * half_quarter)
     share = np.clip(world.adoption.first_quarter + slope * (knots - half_quarter), 1e-6, 1 - 1e-6)
-    low, high = np.full_like(knots, -25.0), np.full_like(knots, 25.0)
-    for _ in range(40):
-        middle = (low + high) / 2
-        reached = expit(middle[:, None] + services.adoption[None, :]) @ services.weight
-        low, high = np.where(reached < share, middle, low), np.where(reached < share, high, middle)
-    return np.interp(when, knots, low)
+    return np.interp(when, knots, _intercept(share, services))
+
+
+def _intercept(share: Floats, services: Services) -> Floats:
+    """What to add to the log odds of every service so that their weighted use meets each share.
+
+    Newton's steps, halving the bracket instead where a step would leave it.
+    """
+    low, high = np.full_like(share, -25.0), np.full_like(share, 25.0)
+    at = np.log(share / (1 - share))
+    for _ in range(60):
+        use = expit(at[:, None] + services.adoption[None, :])
+        missing = share - use @ services.weight
+        if np.abs(missing).max() < 1e-15:
+            break
+        low, high = np.where(missing > 0, at, low), np.where(missing > 0, high, at)
+        ahead = at + missing / np.maximum((use * (1 - use)) @ services.weight, 1e-12)
+        at, last = np.where((ahead >= low) & (ahead <= high), ahead, (low + high) / 2), at
+        if np.abs(at - last).max() < 1e-12:
+            break
+    return at
 
 
 def shift_odds(probability: Floats | float, odds_ratio: float) -> Floats:

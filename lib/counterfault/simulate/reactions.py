@@ -6,18 +6,17 @@ with AI in a hurry, they sit close to incidents for a reason that has nothing to
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-import pandas as pd
 from numpy.random import Generator
 
-from counterfault.simulate.changes import backdrop, both_ways, frame
-from counterfault.simulate.incidents import NO_CAUSE
+from counterfault.simulate.changes import Changes, Risks, backdrop, both_ways
+from counterfault.simulate.incidents import NO_CAUSE, Incidents
 from counterfault.simulate.organisation import World
-from counterfault.simulate.people import Authors, chance_of_assistance, shift_odds
+from counterfault.simulate.people import Authors, Whole, chance_of_assistance, shift_odds
 from counterfault.simulate.services import Services
 
-NO_INCIDENT = -1
-ROLLED_BACK = 0.6  # of the reactions to a failed change; the rest fix forward
 UNRELATED_WEIGHT = 0.15  # an incident no change caused is seldom answered by a change
 
 
@@ -26,31 +25,39 @@ def planned(world: World) -> int:
     return round(world.scale.deployments * world.register.reactions)
 
 
-def react(world: World, services: Services, authors: Authors, incidents: pd.DataFrame, rng: Generator) -> pd.DataFrame:
+def react(world: World, services: Services, authors: Authors, incidents: Incidents, rng: Generator) -> Changes:
     """One reaction each to some of the resolved incidents, shipped between detection and resolution.
 
     The number is fixed by the world rather than drawn per incident, so that an organisation has exactly the
     size it was asked for. Reactions carry no risk here: they are outside the population the truth is about.
     """
-    incidents = incidents[incidents["resolved"] < world.scale.seconds]
-    count = min(planned(world), len(incidents))
-    weight = np.where(incidents["cause"] == NO_CAUSE, UNRELATED_WEIGHT, 1.0)
-    chances = weight / weight.sum() if count else None  # nothing to share out among no incidents
-    chosen = incidents.loc[rng.choice(incidents.index, count, replace=False, p=chances)]
-    open_for = chosen["resolved"] - chosen["detected"]
-    second = (chosen["detected"] + open_for * rng.uniform(0.1, 0.95, count)).to_numpy().astype(np.int64)
-    service = chosen["service"].to_numpy()
+    answered = _answered(world, incidents, rng)
+    count = len(answered)
+    detected = incidents.detected[answered]
+    second = (detected + (incidents.resolved[answered] - detected) * rng.uniform(0.1, 0.95, count)).astype(np.int64)
+    service = incidents.onset.service[answered]
     background = backdrop(services, authors, service, second, rng)
     chance = chance_of_assistance(world, services, service, second, background.tenure_days)
     assisted = rng.random(count) < shift_odds(chance, world.register.reaction_odds)
     human, ai = both_ways(world, background, rng)
-    rollback = (chosen["cause"] != NO_CAUSE).to_numpy() & (rng.random(count) < ROLLED_BACK)
-    return frame(background, ai.where(assisted, human)).assign(
-        lines=lambda rows: np.ceil(rows["lines"] / 4),
-        review_hours=lambda rows: rows["review_hours"] / 10,
+    work = ai.where(assisted, human)
+    rollback = (incidents.onset.cause[answered] != NO_CAUSE) & (rng.random(count) < world.register.rolled_back)
+    return Changes(
+        background=background,
+        work=replace(work, lines=np.ceil(work.lines / 4), review_hours=work.review_hours / 10),
+        risks=Risks.unknown(count),
         assisted=assisted,
-        failed=False,
+        failed=np.zeros(count, dtype=bool),
         rollback=rollback,
         hotfix=~rollback,
-        reaction_to=chosen.index.to_numpy(),
+        reaction_to=answered,
     )
+
+
+def _answered(world: World, incidents: Incidents, rng: Generator) -> Whole:
+    """The incidents to be answered by a change, by row."""
+    resolved = np.nonzero(incidents.resolved < world.scale.seconds)[0]
+    count = min(planned(world), len(resolved))
+    weight = np.where(incidents.onset.cause[resolved] == NO_CAUSE, UNRELATED_WEIGHT, 1.0)
+    chances = weight / weight.sum() if count else None  # nothing to share out among no incidents
+    return rng.choice(resolved, count, replace=False, p=chances)

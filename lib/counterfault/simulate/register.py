@@ -2,159 +2,209 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from counterfault.simulate.calendar import DAY, HOUR, elapsed, timestamps
-from counterfault.simulate.incidents import MODES, NO_CAUSE
+from counterfault.simulate.calendar import DAY, HOUR, Seconds, elapsed, timestamps
+from counterfault.simulate.changes import Changes, Flags
+from counterfault.simulate.incidents import NO_CAUSE, Incidents
+from counterfault.simulate.mistakes import named_causes, notice, unflagged
+from counterfault.simulate.modes import MODES
 from counterfault.simulate.narratives import narratives
 from counterfault.simulate.organisation import World
-from counterfault.simulate.people import Authors, Floats
+from counterfault.simulate.people import Authors, Floats, Whole
 from counterfault.simulate.services import Services
+from counterfault.simulate.texts import MISSING, deployment_ids, incident_ids, texts
 
-TYPES = np.array(["feature", "fix", "refactor", "configuration", "dependency"])
-TYPE_SHARES = (0.42, 0.25, 0.12, 0.11, 0.10)
-TIERS = np.array(["exact", "declared", "heuristic"])
+TYPES = ("feature", "fix", "refactor", "configuration", "dependency", "rollback", "hotfix")
+TYPE_SHARES = (0.42, 0.25, 0.12, 0.11, 0.10)  # of the routine ones
+ROLLBACK, HOTFIX = TYPES.index("rollback"), TYPES.index("hotfix")
+TIERS = ("exact", "declared", "heuristic")
 TIER_SHARES = (0.60, 0.30, 0.10)
 LABEL_DELAY = np.array([60, 20 * 60, 2 * HOUR])  # longest delay of a label after the deployment, by tier
+LABELS = ("ai", "human", "unknown")
+AI, HUMAN, UNKNOWN = range(3)
+TOOLS = ("assistant-a", "assistant-b", "agent-c")
+LAYERS = ("application", "platform")
+CAUSES = ("change", "other", "unknown")
 
 
-def deployments_table(
-    world: World, services: Services, authors: Authors, changes: pd.DataFrame, rng: Generator
-) -> pd.DataFrame:
-    """The deployments table, one row per change, in the order of the changes."""
-    names = pd.array(list(services.names), dtype="str")
-    teams = pd.array(list(services.teams), dtype="str")
-    service = changes["service"].to_numpy()
-    lines = changes["lines"].to_numpy()
-    table = pd.DataFrame(
-        {
-            "deployment_id": changes["deployment_id"],
-            "deployed_at": timestamps(changes["second"].to_numpy(), world.scale),
-            "service": names.take(service),
-            **_labels(world, changes, rng),
-            "team": teams.take(services.team[service]),
-            "layer": _layers(services, service),
-            "author": pd.array(authors.pseudonym, dtype="str").take(changes["author"].to_numpy()),
-            "author_tenure_days": changes["tenure_days"],
-            "lines_added": lines.astype(np.int64),
-            "lines_deleted": (lines * rng.lognormal(np.log(0.3), 0.9, len(lines))).astype(np.int64),
-            "files_changed": 1 + rng.poisson(lines / 45),
-            "reviewers": changes["reviewers"],
-            "review_hours": changes["review_hours"].round(2),
-            "approved_by_human": changes["approved"],
-            "ai_reviewed": rng.random(len(lines)) < _ai_review(world, changes["second"].to_numpy()),
-            "validated": changes["validated"].astype("boolean"),
-            "touches_tests": changes["tests"],
-            "is_rollback": changes["rollback"],
-            "is_hotfix": changes["hotfix"],
-            "at_peak": changes["at_peak"],
-            "change_type": _types(changes, rng),
-        }
-    )
-    # The gate examines what is labelled AI and nothing else, so elsewhere its answer is missing, not "no".
-    table["validated"] = table["validated"].where(table["assistance"] == "ai")
-    return table
+@dataclass(frozen=True)
+class Labels:
+    """Assistance as written down, with share, tool, tier and the moment of writing; one entry per change."""
+
+    assistance: Whole  # index into LABELS
+    ai_share: Floats
+    tool: Whole  # index into TOOLS, or MISSING
+    tier: Whole  # index into TIERS, or MISSING
+    recorded: Floats  # second, or NaN
 
 
-def _labels(world: World, changes: pd.DataFrame, rng: Generator) -> dict[str, object]:
-    """Assistance as written down, with share, tool, tier and the moment of writing."""
-    second = changes["second"].to_numpy()
-    count = len(changes)
-    assisted = changes["assisted"].to_numpy()
-    known = rng.random(count) >= _unknown_share(world, second)
+def write_labels(
+    world: World, changes: Changes, incidents: Incidents, rng: Generator, of_mistakes: Generator
+) -> Labels:
+    """Label the changes, late where an incident made people look."""
+    second, count = changes.background.second, len(changes)
+    reviewed = _a_day_after_the_incident(count, incidents)
+    noticed = notice(world.register, changes.assisted, reviewed != MISSING, of_mistakes)
+    known = (rng.random(count) >= _unknown_share(world, second)) & ~noticed.left_open | noticed.looked_up
     tier = rng.choice(len(TIERS), count, p=TIER_SHARES)
     written = second + (rng.random(count) * LABEL_DELAY[tier]).astype(np.int64)
-    written = np.where(_in_review(world, changes, rng), _after_the_incident(changes), written)
+    in_review = (rng.random(count) < world.register.labelled_in_review) | noticed.looked_up
+    written = np.where(in_review & (reviewed != MISSING), reviewed, written)
     written = np.minimum(written, world.scale.seconds - 1)
-    return {
-        "assistance": _text(np.where(known, np.where(assisted, "ai", "human"), "unknown")),
-        "ai_share": np.where(known, np.where(assisted, rng.beta(3, 2, count).round(2), 0.0), np.nan),
-        "ai_tool": _text(_tools(world, second, rng)).where(known & assisted),
-        "label_tier": _text(TIERS[tier]).where(known),
-        "label_recorded_at": timestamps(np.where(known, written, np.nan), world.scale),
-    }
+    share = rng.beta(3, 2, count).round(2)
+    return Labels(
+        assistance=np.where(known, np.where(noticed.ai, AI, HUMAN), UNKNOWN),
+        ai_share=np.where(known, np.where(noticed.ai, share, 0.0), np.nan),
+        tool=np.where(known & noticed.ai, _tools(world, second, rng), MISSING),
+        tier=np.where(known, tier, MISSING),
+        recorded=np.where(known, written, np.nan),
+    )
 
 
-def _unknown_share(world: World, second: NDArray[np.int64]) -> Floats:
+def _a_day_after_the_incident(count: int, incidents: Incidents) -> Seconds:
+    """When people look again at a change that caused an incident; MISSING where it caused none."""
+    reviewed = np.full(count, MISSING)
+    caused = incidents.onset.cause != NO_CAUSE
+    reviewed[incidents.onset.cause[caused]] = incidents.onset.start[caused] + DAY
+    return reviewed
+
+
+def _unknown_share(world: World, second: Seconds) -> Floats:
     register = world.register
     halvings = second / DAY / register.unknown_half_life
     return register.unknown_floor + (register.unknown_at_start - register.unknown_floor) * 0.5**halvings
 
 
-def _in_review(world: World, changes: pd.DataFrame, rng: Generator) -> NDArray[np.bool_]:
-    """Failed changes whose label was first written when people looked into the incident."""
-    drawn = rng.random(len(changes)) < world.register.labelled_in_review
-    surfaced: NDArray[np.bool_] = drawn & changes["incident_start"].notna().to_numpy()
-    return surfaced
-
-
-def _after_the_incident(changes: pd.DataFrame) -> NDArray[np.int64]:
-    """A day after the incident began."""
-    return changes["incident_start"].fillna(0).to_numpy().astype(np.int64) + DAY
-
-
-def _tools(world: World, second: NDArray[np.int64], rng: Generator) -> NDArray[np.str_]:
+def _tools(world: World, second: Seconds, rng: Generator) -> Whole:
     """Two assistants, and agents that take over a growing part."""
     agent = rng.random(len(second)) < 0.05 + 0.4 * elapsed(second, world.scale)
-    assistant = np.where(rng.random(len(second)) < 0.65, "assistant-a", "assistant-b")
-    return np.where(agent, "agent-c", assistant)
+    return np.where(agent, 2, rng.random(len(second)) >= 0.65)
 
 
-def _ai_review(world: World, second: NDArray[np.int64]) -> Floats:
-    return world.habits.ai_review_at_end * (1 + 2 * elapsed(second, world.scale)) / 3
+def write_flags(world: World, changes: Changes, of_mistakes: Generator) -> tuple[Flags, Flags]:
+    """Which changes were flagged as roll-back, and which as hot-fix."""
+    flagged = ~unflagged(world.register, len(changes), of_mistakes)
+    return changes.rollback & flagged, changes.hotfix & flagged
 
 
-def _layers(services: Services, service: NDArray[np.int64]) -> pd.Series[str]:
-    return _text(np.where(services.platform[service], "platform", "application"))
+def deployments_table(
+    world: World,
+    services: Services,
+    authors: Authors,
+    changes: Changes,
+    labels: Labels,
+    flags: tuple[Flags, Flags],
+    order: Whole,
+    rng: Generator,
+) -> pd.DataFrame:
+    """The deployments table, one row per change.
 
-
-def _types(changes: pd.DataFrame, rng: Generator) -> pd.Series[str]:
-    routine = TYPES[rng.choice(len(TYPES), len(changes), p=TYPE_SHARES)]
-    return _text(np.where(changes["rollback"], "rollback", np.where(changes["hotfix"], "hotfix", routine)))
-
-
-def incidents_table(world: World, services: Services, incidents: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """The incidents table; `caused_by` only where people recorded it, `cause` as far as they knew."""
-    names = pd.array(list(services.names), dtype="str")
-    service = incidents["service"].to_numpy()
-    cause, recorded = _findings(world, incidents, rng)
-    resolved = incidents["resolved"].where(incidents["resolved"] < world.scale.seconds)
-    modes = MODES[incidents["mode"]]
+    Dice are thrown in the order the changes were drawn; the rows stand in `order`.
+    """
+    background, work, count = changes.background, changes.work, len(changes)
+    # The gate examines what is labelled AI and nothing else, so elsewhere its answer is missing, not "no".
+    validated = pd.arrays.BooleanArray(work.validated.copy(), labels.assistance != AI)
+    columns: dict[str, Any] = {
+        "deployed_at": timestamps(background.second, world.scale),
+        "service": texts(services.names, background.service),
+        "assistance": texts(LABELS, labels.assistance),
+        "ai_share": labels.ai_share,
+        "ai_tool": texts(TOOLS, labels.tool),
+        "label_tier": texts(TIERS, labels.tier),
+        "label_recorded_at": timestamps(labels.recorded, world.scale),
+        "team": texts(services.teams, services.team[background.service]),
+        "layer": texts(LAYERS, services.platform[background.service]),
+        "author": texts(authors.pseudonym, background.author),
+        "author_tenure_days": background.tenure_days,
+        "lines_added": work.lines.astype(np.int64),
+        "lines_deleted": (work.lines * rng.lognormal(np.log(0.3), 0.9, count)).astype(np.int64),
+        "files_changed": 1 + rng.poisson(work.lines / 45),
+        "reviewers": work.reviewers,
+        "review_hours": work.review_hours.round(2),
+        "approved_by_human": work.approved,
+        "ai_reviewed": rng.random(count) < _ai_review(world, background.second),
+        "validated": validated,
+        "touches_tests": work.tests,
+        "is_rollback": flags[0],
+        "is_hotfix": flags[1],
+        "at_peak": background.at_peak,
+        "change_type": texts(TYPES, _types(*flags, rng)),
+    }
     return pd.DataFrame(
-        {
-            "incident_id": incidents["incident_id"],
-            "started_at": timestamps(incidents["start"].to_numpy(), world.scale),
-            "service": names.take(service),
-            "detected_at": timestamps(incidents["detected"].to_numpy(), world.scale),
-            "resolved_at": timestamps(resolved.to_numpy(), world.scale),
-            "severity": incidents["severity"],
-            "services_affected": incidents["services_affected"],
-            "users_affected": incidents["users_affected"].astype(np.int64),
-            "cause": _text(cause),
-            "failure_mode": _text(modes),
-            "surfaced_at_peak": incidents["at_peak"],
-            "caused_by": incidents["true_caused_by"].where(recorded),
-            "layer": _layers(services, service),
-            "narrative": narratives(names.take(service).to_numpy(), modes, cause, recorded, rng),
-        }
+        {"deployment_id": deployment_ids(np.arange(count))}
+        | {name: column.take(order) for name, column in columns.items()}
     )
 
 
-def _findings(world: World, incidents: pd.DataFrame, rng: Generator) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
-    """What people concluded about the cause, and whether they named the deployment.
+def _ai_review(world: World, second: Seconds) -> Floats:
+    return world.habits.ai_review_at_end * (1 + 2 * elapsed(second, world.scale)) / 3
 
-    Neither depends on who wrote the change; a world in which people look harder at AI needs more than this.
+
+def _types(rollback: Flags, hotfix: Flags, rng: Generator) -> Whole:
+    routine = rng.choice(len(TYPE_SHARES), len(rollback), p=TYPE_SHARES)
+    return np.where(rollback, ROLLBACK, np.where(hotfix, HOTFIX, routine))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What people concluded about the cause of each incident."""
+
+    cause: Whole  # index into CAUSES
+    named: Whole  # row of the change they named, or NO_CAUSE
+
+
+def find_causes(
+    world: World, changes: Changes, incidents: Incidents, rng: Generator, of_mistakes: Generator
+) -> Findings:
+    """Draw how far people came with each incident.
+
+    Neither conclusion nor name depends on who wrote the change; a world in which people look harder at AI needs
+    more than this.
     """
-    register = world.register
-    by_change = (incidents["cause"] != NO_CAUSE).to_numpy()
+    register, true_cause = world.register, incidents.onset.cause
+    by_change = true_cause != NO_CAUSE
     recorded = by_change & (rng.random(len(incidents)) < register.recorded)
     suspected = recorded | (by_change & (rng.random(len(incidents)) < register.cause_known))
     excluded = ~by_change & (rng.random(len(incidents)) < register.other_known)
-    return np.where(suspected, "change", np.where(excluded, "other", "unknown")), recorded
+    named = np.full(len(incidents), NO_CAUSE)
+    named[recorded] = named_causes(
+        register, true_cause[recorded], incidents.onset.start[recorded], changes.background, of_mistakes
+    )
+    return Findings(cause=np.where(suspected, 0, np.where(excluded, 1, 2)), named=named)
 
 
-def _text(values: NDArray[np.str_]) -> pd.Series[str]:
-    return pd.Series(values, dtype="str")
+def incidents_table(
+    world: World, services: Services, incidents: Incidents, findings: Findings, place: Whole, rng: Generator
+) -> pd.DataFrame:
+    """The incidents table; `caused_by` only where people recorded it, `cause` as far as they knew.
+
+    `place` is the position of every change in the deployments table.
+    """
+    onset = incidents.onset
+    recorded = findings.named != NO_CAUSE
+    resolved = np.where(incidents.resolved < world.scale.seconds, incidents.resolved, np.nan)
+    service, mode, cause = texts(services.names, onset.service), texts(MODES, onset.mode), texts(CAUSES, findings.cause)
+    return pd.DataFrame(
+        {
+            "incident_id": incident_ids(np.arange(len(incidents))),
+            "started_at": timestamps(onset.start, world.scale),
+            "service": service,
+            "detected_at": timestamps(incidents.detected, world.scale),
+            "resolved_at": timestamps(resolved, world.scale),
+            "severity": incidents.severity,
+            "services_affected": incidents.services_affected,
+            "users_affected": incidents.users_affected.astype(np.int64),
+            "cause": cause,
+            "failure_mode": mode,
+            "surfaced_at_peak": incidents.at_peak,
+            "caused_by": deployment_ids(np.where(recorded, place[findings.named], MISSING)),
+            "layer": texts(LAYERS, services.platform[onset.service]),
+            "narrative": narratives(service, mode, cause, recorded, rng),
+        }
+    )

@@ -127,23 +127,70 @@ def problem_of(cells: Cells, adjust_for: tuple[str, ...]) -> Problem:
     adjust_for = tuple(dict.fromkeys(adjust_for))
     keys = list(dict.fromkeys([*cells.strata, cells.cluster, "exposed", *adjust_for]))
     _require_usable(cells, keys, adjust_for)
-    frame = cells.frame.loc[cells.frame["n"] > 0, [*keys, "n", "events"]]
-    frame = frame.groupby(keys, as_index=False, observed=True, sort=True)[["n", "events"]].sum()
-    design, covariate_of = _design(frame, adjust_for)
-    clusters = _codes(frame, (cells.cluster,))
-    first_of_each = np.unique(clusters, return_index=True)[1]
+    coded = _Coded.of(cells.frame[cells.frame["n"] > 0], keys)
+    copies, events = coded.summed("n"), coded.summed("events")
+    design, covariate_of = _design(coded, events, adjust_for)
+    clusters, cluster_names = coded.codes[cells.cluster], coded.names[cells.cluster]
     return Problem(
         design=design,
         covariate_of=covariate_of,
-        levels=frame[list(adjust_for)],
-        copies=frame["n"].to_numpy(np.float64),
-        events=frame["events"].to_numpy(np.float64),
-        strata=_codes(frame, cells.strata),
+        levels=pd.DataFrame(
+            {name: coded.names[name].take(coded.codes[name]) for name in adjust_for}, index=range(len(copies))
+        ),
+        copies=copies,
+        events=events,
+        strata=coded.crossed(cells.strata),
         clusters=clusters,
-        cluster_names=tuple(map(str, frame[cells.cluster].iloc[first_of_each])),
+        cluster_names=tuple(map(str, cluster_names)),
         place=" × ".join(cells.strata) or "group of deployments",
         cluster=cells.cluster,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """Cells summed over every column but some, these as numbers: a simulation asks for it a thousand times a minute.
+
+    Attributes
+    ----------
+    frame, groups : the cells, and to which of the sums each belongs.
+    codes : column → (m,) number of its value in each sum, from 0 without gaps, in the values' own order.
+    names : column → the values behind the numbers.
+    """
+
+    frame: pd.DataFrame
+    groups: Codes
+    codes: dict[str, Codes]
+    names: dict[str, pd.Index]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, keys: list[str]) -> _Coded:
+        found = {name: pd.factorize(frame[name], sort=True) for name in keys}
+        entry = {name: codes for name, (codes, _) in found.items()}
+        which = _mixed([entry[name] for name in keys], len(frame))
+        first, groups = np.unique(which, return_index=True, return_inverse=True)[1:]
+        return cls(
+            frame, groups, {name: codes[first] for name, codes in entry.items()},
+            {name: pd.Index(values) for name, (_, values) in found.items()},
+        )  # fmt: skip
+
+    def summed(self, column: str) -> Floats:
+        """(m,) one of the counts."""
+        return np.bincount(self.groups, self.frame[column].to_numpy(np.float64)).astype(np.float64)
+
+    def crossed(self, columns: tuple[str, ...]) -> Codes:
+        """(m,) number of the combination of these columns' values, from 0 without gaps."""
+        some = next(iter(self.codes.values()))
+        crossed: Codes = np.unique(_mixed([self.codes[name] for name in columns], len(some)), return_inverse=True)[1]
+        return crossed
+
+
+def _mixed(codes: list[Codes], count: int) -> Codes:
+    """One number for each combination, ordered as the combinations are."""
+    mixed = np.zeros(count, dtype=np.int64)
+    for code in codes:
+        mixed = np.unique(mixed * (int(code.max(initial=0)) + 1) + code, return_inverse=True)[1]
+    return mixed
 
 
 def comparable(whole: Problem) -> Problem:
@@ -209,21 +256,14 @@ def _require_usable(cells: Cells, keys: list[str], adjust_for: tuple[str, ...]) 
         )
 
 
-def _design(frame: pd.DataFrame, adjust_for: tuple[str, ...]) -> tuple[Floats, tuple[str, ...]]:
-    columns, owners = [frame["exposed"].to_numpy(np.float64)], [""]
+def _design(coded: _Coded, events: Floats, adjust_for: tuple[str, ...]) -> tuple[Floats, tuple[str, ...]]:
+    columns, owners = [coded.names["exposed"].to_numpy(np.float64)[coded.codes["exposed"]]], [""]
     for name in adjust_for:
-        events = frame.groupby(name, observed=True)["events"].sum()
-        for level in events.sort_values(ascending=False, kind="stable").index[1:]:
-            columns.append((frame[name] == level).to_numpy(np.float64))
+        by_level = np.bincount(coded.codes[name], events, len(coded.names[name]))
+        for level in np.argsort(-by_level, kind="stable")[1:]:
+            columns.append((coded.codes[name] == level).astype(np.float64))
             owners.append(name)
     return np.column_stack(columns), tuple(owners)
-
-
-def _codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> Codes:
-    if not columns:
-        return np.zeros(len(frame), dtype=np.intp)
-    codes: Codes = frame.groupby(list(columns), observed=True, sort=True).ngroup().to_numpy().astype(np.intp)
-    return codes
 
 
 def _any_in(groups: Codes, holds: Mask) -> Mask:

@@ -18,6 +18,7 @@ from scipy.special import ellipj, ellipkm1
 Floats: TypeAlias = NDArray[np.float64]
 
 _DIGITS = 14  # asked of the root
+_AT_ONCE = 4_000_000  # numbers in one batch of shifted systems
 _LOWEST = 1e-24  # a row whose squared variance is below this share of the largest has no weight beside it
 
 
@@ -38,32 +39,39 @@ class ResidualKernel:
         """(V K V)^(+1/2) times ``vectors`` (m_j, q), at a cost proportional to m_j."""
         # Eigenvalues lie between this and 1; beneath the floor a row has no weight beside the others.
         lowest = max(self.variances.min() ** 2 * (1 - self.leverage.max(initial=0.0)), _LOWEST)
-        vectors = self._in_range(vectors)
+        to_zero = self._sent_to_zero()
+        vectors = vectors - to_zero @ (to_zero.T @ vectors)
+        shifts, weights = _inverse_root_quadrature(lowest)
         total = np.zeros_like(vectors)
-        for shift, weight in zip(*_inverse_root_quadrature(lowest), strict=True):
-            total += weight * self._shifted_inverse_times(shift, vectors)
-        return self._in_range(total)
+        for some in np.array_split(np.arange(len(shifts)), self._batches(len(shifts))):
+            total += np.einsum("s,smq->mq", weights[some], self._shifted_inverses_times(shifts[some], vectors))
+        found: Floats = total - to_zero @ (to_zero.T @ total)
+        return found
 
-    def _in_range(self, vectors: Floats) -> Floats:
-        """Without the part that V K V sends to zero, as the Moore–Penrose inverse wants it."""
-        if not self.null.shape[1]:
-            return vectors
-        basis = np.linalg.qr(self.null / self.variances[:, None])[0]
-        return vectors - basis @ (basis.T @ vectors)
+    def _batches(self, shifts: int) -> int:
+        """All shifts at once for the many small clusters, one after another where that would take much memory."""
+        rows, directions = self.null.shape[0], self.null.shape[1] + self.spent.shape[1]
+        return min(shifts, 1 + rows * (directions + 1) * shifts // _AT_ONCE)
 
-    def _shifted_inverse_times(self, shift: float, vectors: Floats) -> Floats:
-        """(V K V + shift·I)⁻¹ times ``vectors``, by Woodbury's identity.
+    def _sent_to_zero(self) -> Floats:
+        """An orthonormal basis of what V K V sends to zero; the Moore–Penrose inverse leaves it out on both sides."""
+        basis: Floats = np.linalg.qr(self.null / self.variances[:, None])[0]
+        return basis
+
+    def _shifted_inverses_times(self, shifts: Floats, vectors: Floats) -> Floats:
+        """(s, m_j, q): (V K V + shift·I)⁻¹ times ``vectors`` for each shift, by Woodbury's identity.
 
         The small matrix is I − BᵀV²(V²+shift)⁻¹B with B = (null, spent·√leverage). Written as (I − BᵀB) + Bᵀ(…)B, its
         first term is known exactly, so nothing cancels when the shift is small.
         """
-        diagonal = self.variances**2 + shift
+        diagonal = self.variances**2 + shifts[:, None]
         low_rank = np.hstack([self.null, self.spent * np.sqrt(self.leverage)])
         left_over = np.concatenate([np.zeros(self.null.shape[1]), 1 - self.leverage])
-        small = np.diag(left_over) + (low_rank.T * (shift / diagonal)) @ low_rank
+        small = np.diag(left_over) + (low_rank.T * (shifts[:, None] / diagonal)[:, None, :]) @ low_rank
         scaled = self.variances[:, None] * low_rank
-        solved = vectors / diagonal[:, None]
-        return solved + (scaled @ np.linalg.solve(small, scaled.T @ solved)) / diagonal[:, None]
+        solved = vectors / diagonal[:, :, None]
+        found: Floats = solved + (scaled @ np.linalg.solve(small, scaled.T @ solved)) / diagonal[:, :, None]
+        return found
 
 
 def _inverse_root_quadrature(lowest: float) -> tuple[Floats, Floats]:

@@ -1,0 +1,144 @@
+"""The risk ratio among failures that changes caused, when some were tied to their deployment by coincidence.
+
+A rule that ties incidents by time also hits deployments that merely stood near. That adds the same background to both
+kinds of change, and a background pulls a ratio of risks towards 1 (imperfect specificity of the outcome: Copeland et
+al. 1977, American Journal of Epidemiology 105:488; Rothman, Greenland & Lash 2008, Modern Epidemiology, chapter 9).
+With b the share of the others' failures that are coincidence, an observed ratio R stands for
+
+    1 + (R − 1) / (1 − b),
+
+since (R·p − b·p) / (p − b·p) is what is left of both risks. No ratio crosses 1 by it, nor does a limit: whether there
+is a difference is asked of the data as they are, and only how large it is gets corrected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf, isfinite, sqrt
+
+import numpy as np
+from scipy.special import stdtrit
+
+from counterfault.cells import Cells
+from counterfault.estimate import Estimate, Interval, not_estimable
+
+CHANCE = "chance_events"  # column of the cells: failures expected by coincidence
+MOST = 0.8  # share of the others' failures; beyond it hardly anything is left to compare
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """The share of the unexposed deployments' failures that coincidence accounts for.
+
+    Attributes
+    ----------
+    share : b, weighted as Mantel and Haenszel weigh strata; 0 where links by time play no part.
+    error : its standard error from the variation between clusters.
+    degrees : clusters less one.
+    """
+
+    share: float
+    error: float
+    degrees: int
+
+
+def background(cells: Cells) -> Background:
+    """How many of the failures of unexposed deployments would be there by coincidence alone.
+
+    Parameters
+    ----------
+    cells : with the column ``chance_events``; without it nothing is known of coincidences and the share is 0.
+
+    Returns
+    -------
+    Σ w·chance over Σ w·events of the unexposed, w = exposed / all deployments of the stratum, so that the share is that
+    of the strata where the two kinds of change are compared.
+    """
+    if CHANCE not in cells.frame:
+        return Background(0.0, 0.0, 1)
+    weighted = _weighted_sums(cells)
+    expected, failed = weighted.sum(axis=0)
+    if not failed > 0:
+        return Background(0.0, 0.0, 1)
+    share = expected / failed
+    left = (weighted[:, 0] - share * weighted[:, 1]) / failed
+    clusters = len(weighted)
+    error = sqrt(float((left**2).sum()) * clusters / max(clusters - 1, 1))
+    return Background(float(share), error, max(clusters - 1, 1))
+
+
+def _weighted_sums(cells: Cells) -> np.ndarray:
+    """(G, 2): expected coincidences and failures of the unexposed, by cluster, strata weighted."""
+    frame = cells.frame
+    strata = frame.groupby(list(cells.strata), observed=True).ngroup().to_numpy() if cells.strata else np.zeros(
+        len(frame), dtype=np.intp
+    )  # fmt: skip
+    count = int(strata.max()) + 1 if len(frame) else 0
+    n, exposed = frame["n"].to_numpy(float), frame["exposed"].to_numpy() == 1
+    total, treated = np.bincount(strata, n, count), np.bincount(strata, n * exposed, count)
+    weight = np.divide(treated, total, out=np.zeros(count), where=total > 0)[strata] * ~exposed
+    codes = frame[cells.cluster].factorize()[0]
+    columns = (frame[CHANCE].to_numpy(float), frame["events"].to_numpy(float))
+    return np.column_stack([np.bincount(codes, weight * column) for column in columns])
+
+
+def without_coincidences(found: Estimate, cells: Cells) -> Estimate:
+    """The same ratio among failures that are not coincidence.
+
+    Parameters
+    ----------
+    found : a risk ratio of these cells with its interval.
+    cells : with the column ``chance_events``.
+
+    Returns
+    -------
+    The corrected ratio. Its limits are those of ``found``, corrected alike and widened for what is not known of the
+    share (Zou & Donner 2008, Statistics in Medicine 27:1693, for limits of a sum from limits of its parts); a limit is
+    never on the other side of 1 than before. Not estimable where more than :data:`MOST` of the others' failures are
+    coincidence.
+
+    Notes
+    -----
+    Assumes that a coincidence is as likely after either kind of change of the same stratum, and that links by record
+    are right. Failures the rule misses do not matter as long as it misses the same share of both.
+    """
+    if not found.estimable:
+        return found
+    known = background(cells)
+    if known.share > MOST:
+        return not_estimable(
+            found.estimand,
+            f"Coincidence accounts for {known.share:.0%} of the failures of other changes: too little is left to "
+            f"compare. A shorter window, or causes recorded by people, would leave more.",
+            method=found.method, level=found.interval.level, support=found.support,
+        )  # fmt: skip
+    return replace(
+        found,
+        value=_corrected(found.value, known.share),
+        interval=_limits(found, known),
+        standard_error=_error(found, known),
+        method=f"{found.method}; less the background of coincident links, {known.share:.0%} of the others' failures",
+    )
+
+
+def _corrected(ratio: float, share: float) -> float:
+    return max(1 + (ratio - 1) / (1 - share), 0.0) if isfinite(ratio) else inf
+
+
+def _limits(found: Estimate, known: Background) -> Interval:
+    """Limits corrected, then widened by what is not known of the share; 1 is a fixed point of the correction."""
+    level, value = found.interval.level, _corrected(found.value, known.share)
+    reach = float(stdtrit(known.degrees, 0.5 + level / 2)) * known.error
+    by_share = abs(found.value - 1) / (1 - known.share) ** 2 * reach
+    low, high = (_corrected(limit, known.share) for limit in (found.interval.low, found.interval.high))
+    wider_low = max(value - sqrt((value - low) ** 2 + by_share**2), 0.0)
+    wider_high = value + sqrt((high - value) ** 2 + by_share**2) if isfinite(high) else inf
+    return Interval(
+        max(wider_low, 1.0) if low > 1 else wider_low, min(wider_high, 1.0) if high < 1 else wider_high, level
+    )
+
+
+def _error(found: Estimate, known: Background) -> float:
+    """On the log scale, by the delta method at the corrected value."""
+    value = _corrected(found.value, known.share)
+    return found.standard_error * found.value / ((1 - known.share) * value) if value > 0 else float("nan")

@@ -1,0 +1,1 @@
+"""Error rates of the verdict itself, in organisations whose truth was planted."""
