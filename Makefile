@@ -6,7 +6,7 @@ STAMP := $(VENV)/.set-up
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help report test test-slow lab lint format lock demo benchmark clean
+.PHONY: help report test test-slow lab lint format lock demo error-rates publish-error-rates benchmark clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -31,6 +31,12 @@ lint: $(STAMP)  ## ruff (check and format) and mypy --strict on lib/
 format: $(STAMP)  ## Put every file into the house format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+error-rates: $(STAMP)  ## Measure how often the verdict is wrong: 300 organisations per world (an hour on 2 cores)
+	@$(BIN)/counterfault validate --runs 300 --out reports/error_rates
+
+publish-error-rates: $(STAMP)  ## The same with 2,000, as docs/validation.html holds it (an afternoon on 2 cores)
+	@$(BIN)/counterfault validate --runs 2000 --out docs
 
 demo: $(STAMP)  ## Make the demo organisation again, byte for byte
 	@$(BIN)/counterfault simulate --world demo --out data/demo

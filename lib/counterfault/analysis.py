@@ -5,6 +5,7 @@ The notebooks call the same steps one by one and show them; the commands, the si
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from counterfault.challenges.families import try_to_break
 from counterfault.checking import Checked, check
 from counterfault.checks import Challenged, Check, challenge
 from counterfault.counting import Counted, count
@@ -92,8 +94,8 @@ def analyse(
     plan : the default plan where absent.
     now : rows from after this moment (and a day) are from the future; the present where absent.
     notes : sentences about the sources for the report.
-    further : whether the further designs are estimated too. The verdict does not read them, so a simulation of verdicts
-        need not wait for them.
+    further : whether the further designs are estimated and the challenges made. The call reads neither; without them
+        their checks are not assessed, and the grade is the lower for it.
     plan_path : the file the plan was read from; its freeze lies beside it, and what departs from it is told.
 
     Raises
@@ -106,17 +108,32 @@ def analyse(
     return conclude(check(raw, plan, now=now or datetime.now(UTC)), plan, further=further, plan_path=plan_path)
 
 
-def conclude(checked: Checked, plan: Plan, *, further: bool = True, plan_path: Path | None = None) -> Analysis:
-    """The analysis of tables that have passed the contract."""
+def conclude(
+    checked: Checked,
+    plan: Plan,
+    *,
+    further: bool = True,
+    plan_path: Path | None = None,
+    say: Callable[[str, int, int], None] | None = None,
+) -> Analysis:
+    """The analysis of tables that have passed the contract.
+
+    Parameters
+    ----------
+    checked, plan, further, plan_path : as in :func:`analyse`.
+    say : told the name of a challenge, how much of it is done, and of how much.
+    """
     linked = link(checked, plan)
     counted = count(linked, plan)
     estimates = estimate_effects(counted, plan)
-    challenged = challenge(linked, counted, estimates, plan)
-    equivalence = primary_at(counted, plan, plan.decision.equivalence_level)
-    verdict = decide(estimates["primary"], equivalence, challenged.checks, plan)
+    study, primary = Study(linked, counted, plan), estimates["primary"]
+    more = estimate_further(study) if further else {}
+    folder = plan_path.parent if plan_path else None
+    tried = try_to_break(study, primary, plan_folder=folder, say=say) if further else {}
+    challenged = challenge(linked, counted, estimates, plan, {**more, **tried})
+    verdict = decide(primary, primary_at(counted, plan, plan.decision.equivalence_level), challenged.checks, plan)
     verdict = replace(verdict, deviations=deviations(plan, plan_path, partial(happened_before, linked, counted)))
-    if further:
-        primary = {"primary": estimates["primary"]}  # last, as a reader expects the answer
-        found = {**estimates, **estimate_further(Study(linked, counted, plan))}
-        estimates = MappingProxyType({**{id: item for id, item in found.items() if id != "primary"}, **primary})
+    rest = {id: item for id, item in estimates.items() if id != "primary"}
+    estimates = MappingProxyType({**rest, **more, "primary": primary})  # last, as a reader expects the answer
+    challenged = replace(challenged, estimates=(*challenged.estimates, *tried.values()))
     return Analysis(plan, checked, linked, counted, estimates, challenged, verdict)

@@ -49,6 +49,11 @@ class JointTest:
         return len(self.medians) - 1
 
     @property
+    def above_shuffles(self) -> bool:
+        """Whether the observed median lies above that of the average allocation, which need not be a ratio of 1."""
+        return bool(self.medians[0] > self.medians.mean())
+
+    @property
     def p_median(self) -> float:
         """Of the median effect, on either side."""
         return share_as_far(_from_centre(self.medians))

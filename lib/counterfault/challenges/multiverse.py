@@ -61,18 +61,17 @@ class Multiverse:
         Returns
         -------
         ``multiverse.median``, whose ``support`` counts ``specifications``, those ``estimable``, those
-        ``on_primary_side`` of 1, those ``beyond_one`` (with an interval that excludes 1 on that side) and
-        ``permutations``; its parts are the specifications, ``multiverse.planned`` first. Then
+        ``on_primary_side`` of 1, those ``beyond_one`` (with an interval that excludes 1 on that side),
+        ``permutations``, and by 1 or 0 whether the curve lies ``above_shuffles``: a small p alone does not say on which
+        side of the shuffled curves it lies. Its parts are the specifications, ``multiverse.planned`` first. Then
         ``multiverse.share_significant`` and ``multiverse.average_z``, by score tests. Each with its joint p-value.
         """
         found = choices(self.listed, study.plan, study.linked.checked, study.confounders)
         rows = self._rows(study, found)
-        total = len(found.specifications) + self.listed.permutations + 1
-        told = _Told(progress, total)
-        parts = tuple(
-            told.next(_estimated(each, each is found.planned, rows, study, primary)) for each in found.specifications
-        )
-        test = self._permutation(study, found)(rows, found.specifications, told.after(len(parts)))
+        tests = tuple(dict.fromkeys(each.uncorrected for each in found.specifications))
+        told = _Told(progress, len(found.specifications) + self.listed.permutations + 1)
+        parts = tuple(told.each(_estimated(found, rows, study.level, primary)))
+        test = self._permutation(study, found)(rows, tests, told.after(len(parts)))
         if test is None or not any(part.estimable for part in parts):
             return tuple(_nothing(name, kind, parts, study.level) for name, kind in _KINDS.items())
         return (
@@ -86,6 +85,7 @@ class Multiverse:
         return specification_rows(
             study.counted.rows, study.linked, study.plan, study.confounders,
             strata, [each.failing for each in found.specifications],
+            with_chance=any(each.estimator == CORRECTED for each in found.specifications),
         )  # fmt: skip
 
     @staticmethod
@@ -112,7 +112,11 @@ class Multiverse:
             value=value,
             interval=Interval(0.0, inf, study.level),
             method=f"median over specifications, {METHOD}; p by {test.permutations} joint shuffles of labels",
-            support={**curve.counts(), "permutations": test.permutations},
+            support={
+                **curve.counts(),
+                "permutations": test.permutations,
+                "above_shuffles": int(test.above_shuffles),
+            },
             id=MEDIAN,
             design="every specification the plan lists",
             outcome="an incident tied to the deployment, by each rule",
@@ -174,12 +178,18 @@ def median_ratio(values: Sequence[float]) -> float:
     return ordered[half] if len(ordered) % 2 else sqrt(ordered[half - 1]) * sqrt(ordered[half])
 
 
-def _estimated(
-    each: Specification, planned: bool, rows: SpecificationRows, study: Study, primary: Estimate
-) -> Estimate:
-    # What coincidence adds is known for the planned rule and window alone, so that correction is not repeated here.
-    found = primary if planned and each.estimator == CORRECTED else each.estimate(rows, study.level)
-    return found.named(PLANNED if planned else OTHER, label=each.label, parts=())
+def _estimated(found: Choices, rows: SpecificationRows, level: float, primary: Estimate) -> Iterator[Estimate]:
+    """Each specification in turn; the uncorrected regression of a corrected one is fitted once for both."""
+    fitted: dict[Specification, Estimate] = {}
+    for each in found.specifications:
+        plain = each.uncorrected
+        if plain not in fitted:
+            fitted[plain] = plain.estimate(rows, level)
+        estimate, planned = each.corrected(fitted[plain], rows), each is found.planned
+        if planned and each.estimator == CORRECTED:
+            # Probabilities of coincidence are added up in another order here, which shows in the sixteenth digit.
+            estimate = primary
+        yield estimate.named(PLANNED if planned else OTHER, label=each.label, parts=())
 
 
 def _of_test(test: JointTest, within: tuple[str, ...], rotated: bool) -> Iterator[str]:
@@ -188,8 +198,8 @@ def _of_test(test: JointTest, within: tuple[str, ...], rotated: bool) -> Iterato
         f"Joint test, {test.permutations} times labels {'turned round in order of time' if rotated else 'shuffled'} "
         f"within {' × '.join(within)}: p {test.p_median:.3f} for "
         f"the median, {test.p_share:.3f} for the share of significant specifications, {test.p_average_z:.3f} for the "
-        f"average z. By the one-step form used there, the median is {figures(exp(test.medians[0]))}; 95% of the "
-        f"shuffles give {figures(low)} to {figures(high)}."
+        f"average z. By the one-step form used there, uncorrected for coincidences, the median is "
+        f"{figures(exp(test.medians[0]))}; 95% of the shuffles give {figures(low)} to {figures(high)}."
     )
     if not rotated:
         yield (
@@ -248,11 +258,12 @@ class _Told:
     def __init__(self, progress: Progress | None, total: int) -> None:
         self.progress, self.total, self.done = progress, total, 0
 
-    def next(self, found: Estimate) -> Estimate:
-        self.done += 1
-        if self.progress:
-            self.progress(self.done, self.total)
-        return found
+    def each(self, found: Iterator[Estimate]) -> Iterator[Estimate]:
+        for item in found:
+            self.done += 1
+            if self.progress:
+                self.progress(self.done, self.total)
+            yield item
 
     def after(self, done: int) -> Progress | None:
         progress = self.progress

@@ -16,13 +16,14 @@ from counterfault.cells import Cells
 from counterfault.checking import Checked
 from counterfault.counting.specification_cells import Failing, SpecificationRows
 from counterfault.estimate import Estimate
+from counterfault.estimators.poisson.coincidence import without_coincidences
 from counterfault.estimators.poisson.regression import as_headline
 from counterfault.estimators.tables import stratified
 from counterfault.plan import GROUPS, Plan
 from counterfault.plan.challenges import Multiverse
 
 BY_TIME = ("window", "recorded_then_window", "dependency")  # the rules a window makes a difference to
-STRATIFIED, CORRECTED = "stratified.risk_ratio", "corrected.risk_ratio"
+STRATIFIED, TOTAL, CORRECTED = "stratified.risk_ratio", "total.risk_ratio", "corrected.risk_ratio"
 BETWEEN = " · "
 NO_COVARIATES = "no covariates"
 
@@ -60,6 +61,17 @@ class Specification:
         return BETWEEN.join((f"{self.link.replace('_', ' ')}{window}", " × ".join(self.strata), held, self.estimator))
 
     @property
+    def meaning(self) -> tuple[object, ...]:
+        """Equal for two specifications that are one analysis: strata have no order, a record has no coincidences."""
+        plain = self.estimator == CORRECTED and self.link not in BY_TIME
+        return self.failing, frozenset(self.strata), self.adjust_for, TOTAL if plain else self.estimator
+
+    @property
+    def uncorrected(self) -> Specification:
+        """The same without the correction for coincidences, which moves no ratio across 1 and so changes no test."""
+        return replace(self, estimator=TOTAL) if self.estimator == CORRECTED else self
+
+    @property
     def fixed_by_strata(self) -> tuple[str, ...]:
         """All columns deployments must share to be compared."""
         return (*self.strata, *self.adjust_for) if self.estimator == STRATIFIED else self.strata
@@ -74,12 +86,24 @@ class Specification:
         return rows.cells(self.failing, self.fixed_by_strata)
 
     def estimate(self, rows: SpecificationRows, level: float) -> Estimate:
-        """Its ratio, by the estimator that the headline estimates use."""
+        """Its ratio, by the estimator that the headline estimates use.
+
+        Parameters
+        ----------
+        rows : with coincidences, where the estimator corrects for them.
+        level : of the interval.
+        """
         cells = self.cells(rows)
         if self.estimator == STRATIFIED:
             found = stratified.risk_ratio(cells, level)
         else:
             found = as_headline(self.fixed_by_regression)(cells, level)
+        return self.corrected(found, rows)
+
+    def corrected(self, found: Estimate, rows: SpecificationRows) -> Estimate:
+        """The estimate of ``uncorrected`` as this specification gives it, so that no regression is fitted twice."""
+        if self.estimator == CORRECTED:
+            found = without_coincidences(found, self.cells(rows))
         return replace(found, label=self.label, adjustment=self.adjust_for, parts=())
 
 
@@ -118,7 +142,9 @@ def choices(listed: Multiverse, plan: Plan, checked: Checked, confounders: tuple
         for link, columns, held, estimator in product(links, strata, listed.covariates, listed.estimators)
         for hours in listed.windows_hours
     ]
-    kinds = {_same_as(each): each for each in (_planned(plan, checked, confounders), *found)}
+    kinds: dict[object, Specification] = {}
+    for each in (_planned(plan, checked, confounders), *found):
+        kinds.setdefault(each.meaning, each)
     about_covariates = () if confounders else ("no confounder is there to adjust for",)
     asked = "confounders" in listed.covariates
     return Choices(tuple(kinds.values()), (*about_links, *about_strata, *(about_covariates if asked else ())))
@@ -137,11 +163,6 @@ def _specification(
     """What does not make a difference is not part of it: the window of a record, a covariate the strata hold fixed."""
     free = tuple(name for name in held if name not in strata)
     return Specification(link, hours if link in BY_TIME else None, tuple(dict.fromkeys(strata)), free, estimator)
-
-
-def _same_as(each: Specification) -> tuple[object, ...]:
-    """Equal for two specifications that are one analysis: the order of strata is none."""
-    return each.failing, frozenset(each.strata), each.adjust_for, each.estimator
 
 
 def _link(name: str, plan: Plan, checked: Checked) -> str:

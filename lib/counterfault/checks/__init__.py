@@ -12,7 +12,7 @@ from html import escape
 
 import pandas as pd
 
-from counterfault.checks.alike import balance, direction, negative_control, placebo
+from counterfault.checks.alike import balance, direction, negative_control, next_deployment, placebo
 from counterfault.checks.check import Check, Status
 from counterfault.checks.enough import (
     enough_clusters,
@@ -25,7 +25,18 @@ from counterfault.checks.enough import (
 )
 from counterfault.checks.facts import Facts
 from counterfault.checks.labels import late_labels
-from counterfault.checks.robust import link_rules_agree, linked_by_record, no_service_carries_it, unknown_as_either
+from counterfault.checks.robust import linked_by_record, unknown_as_either
+from counterfault.checks.tried import (
+    controls_hold_1,
+    designs_agree,
+    keeps_its_error_rates,
+    label_error_keeps_it,
+    link_rules_agree,
+    multiverse_agrees,
+    nobody_carries_it,
+    systematic_error,
+    unmeasured_confounder,
+)
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates
@@ -51,8 +62,16 @@ CHECKS: tuple[Callable[[Facts], Check], ...] = (
     *GATES,
     linked_by_record,
     link_rules_agree,
-    no_service_carries_it,
     unknown_as_either,
+    label_error_keeps_it,
+    nobody_carries_it,
+    designs_agree,
+    multiverse_agrees,
+    unmeasured_confounder,
+    controls_hold_1,
+    systematic_error,
+    next_deployment,
+    keeps_its_error_rates,
     precision,
     small_sample,
 )
@@ -85,14 +104,18 @@ def gates(linked: Linked, counted: Counted, estimates: Estimates, plan: Plan) ->
 
 
 @on_one_thread
-def challenge(linked: Linked, counted: Counted, estimates: Estimates, plan: Plan) -> Challenged:
+def challenge(
+    linked: Linked, counted: Counted, estimates: Estimates, plan: Plan, found: Estimates | None = None
+) -> Challenged:
     """All checks of the plan on these data: the gates first, then those that only the grade reads.
 
     Parameters
     ----------
     linked, counted, estimates : what the earlier steps returned.
     plan : its ``gates`` hold the thresholds.
+    found : estimates of the further designs and of the challenges, id → estimate. Without them the checks that read
+        them are not assessed, and the grade is the lower for it; the call does not depend on them.
     """
-    facts = Facts(linked, counted, estimates, plan)
+    facts = Facts(linked, counted, estimates, plan, found or {})
     shown = tuple(item for item in (facts.placebo, facts.control, *facts.by_rule) if item is not None)
     return Challenged(tuple(check(facts) for check in CHECKS), shown)

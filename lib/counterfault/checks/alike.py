@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, log, sqrt
 
 import pandas as pd
@@ -76,6 +77,16 @@ def placebo(facts: Facts) -> Check:
     )
 
 
+def next_deployment(facts: Facts) -> Check:
+    """What comes later explains nothing; if it seems to, something else goes along with AI use in time."""
+    question = "Is the label of the next deployment unrelated to this one's failure?"
+    found = facts.found.get("placebo.next_deployment")
+    if found is None:
+        return not_assessed("next_deployment", question, "this challenge was not made", gate=False)
+    what = "this deployment's incidents by the next one's label"
+    return replace(_null_check(found, "next_deployment", question, what), gate=False)
+
+
 def negative_control(facts: Facts) -> Check:
     """Incidents with another known cause cannot be AI's doing either."""
     question = "Are incidents of other known causes unrelated to AI?"
@@ -86,7 +97,7 @@ def negative_control(facts: Facts) -> Check:
 
 def _null_check(found: Estimate, id: str, question: str, what: str) -> Check:
     low, high = PLACEBO_ZONE
-    if not found.support["events"]:
+    if not found.support.get("events"):
         return not_assessed(id, question, f"no {what}", gate=True)
     if not found.estimable:
         return not_assessed(id, question, f"{what}: {found.caveats[0].rstrip('.')}", gate=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from counterfault.challenges.late_labels import WithoutLateLabels
@@ -25,12 +25,14 @@ class Facts:
     Attributes
     ----------
     linked, counted, estimates, plan : what the earlier steps returned.
+    found : the estimates of further designs and challenges, id → estimate; empty where none were made.
     """
 
     linked: Linked
     counted: Counted
     estimates: Estimates
     plan: Plan
+    found: Estimates = field(default_factory=dict)
 
     @property
     def level(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -12,9 +12,11 @@ import pandas as pd
 
 from counterfault.cells import Cells
 from counterfault.counting.covariates import MISSING, calendar_label
+from counterfault.counting.outcomes import CHANCE
 from counterfault.counting.population import ANALYSED
 from counterfault.linking import Linked, study_tables
-from counterfault.linking.rules import rule_named
+from counterfault.linking.chance import chance_of_a_link
+from counterfault.linking.rules import Rule, rule_named
 from counterfault.plan import CALENDAR, Plan
 
 # Rule, and hours of its window or None: "an incident tied to the deployment by this rule".
@@ -34,6 +36,8 @@ class SpecificationRows:
         is no longer than the plan's follow-up, which every deployment has.
     cluster : column whose members are not independent of one another.
     follow_up : the plan's, in hours.
+    chance : definition of failure → column with the probability that a deployment fails so by coincidence; empty where
+        nobody asked, and without those in which time plays no part.
     """
 
     frame: pd.DataFrame
@@ -42,6 +46,7 @@ class SpecificationRows:
     followed: Mapping[float, str]
     cluster: str
     follow_up: float
+    chance: Mapping[Failing, str] = field(default_factory=dict)
 
     def cells(self, failing: Failing, strata: Sequence[str]) -> Cells:
         """The deployments counted with one definition of failure as their events.
@@ -55,6 +60,8 @@ class SpecificationRows:
         frame = counts[[*self.keys, "exposed", "n"]].assign(
             events=counts[self.failed[failing]], exposure_hours=counts["n"] * hours
         )
+        if failing in self.chance:
+            frame[CHANCE] = counts[self.chance[failing]]
         return Cells(frame, tuple(strata), self.cluster)
 
     def followed_column(self, failing: Failing) -> str | None:
@@ -63,10 +70,10 @@ class SpecificationRows:
 
     @cached_property
     def counts(self) -> pd.DataFrame:
-        """One row per combination of keys, exposure and follow-up: ``n`` and how many failed by each definition."""
+        """One row per combination of keys, exposure and follow-up: ``n``, and how many failed by each definition."""
         by = [*self.keys, *self.followed.values(), "exposed"]
-        failed = list(self.failed.values())
-        return self.frame.assign(n=1).groupby(by, observed=True)[["n", *failed]].sum().reset_index()
+        summed = ["n", *self.failed.values(), *self.chance.values()]
+        return self.frame.assign(n=1).groupby(by, observed=True)[summed].sum().reset_index()
 
 
 def specification_rows(
@@ -76,6 +83,8 @@ def specification_rows(
     held_fixed: tuple[str, ...],
     strata: Iterable[str],
     failings: Iterable[Failing],
+    *,
+    with_chance: bool = False,
 ) -> SpecificationRows:
     """The contrast of the plan with these columns and these definitions of failure.
 
@@ -85,7 +94,8 @@ def specification_rows(
     linked, plan : tables, cluster and follow-up.
     held_fixed : covariate columns of ``rows``.
     strata : groups and calendar units, whether or not the plan's own strata name them.
-    failings : rules with their windows. The plan's own is read from ``linked`` like every other.
+    failings : rules with their windows.
+    with_chance : whether coincidences are counted too; they cost a query of many shifted incidents for each window.
 
     Notes
     -----
@@ -98,6 +108,7 @@ def specification_rows(
     followed = {hours: f"followed_{place}" for place, hours in enumerate(windows)}
     keys = tuple(dict.fromkeys(("service", plan.design.cluster, *plan.design.strata, *strata, *held_fixed)))
     marked = _with_failures(_with_keys(rows.filter(rows.step == ANALYSED), linked, keys), linked, plan, failed)
+    marked, chance = _with_chance(marked, linked, plan, failed if with_chance else {})
     end = ibis.literal(linked.end, "timestamp('UTC')")
     marks = {
         name: (marked.deployed_at + ibis.interval(seconds=round(hours * 3600)) <= end).cast("int8")
@@ -105,12 +116,13 @@ def specification_rows(
     }
     exposed = (marked.assistance == "ai").cast("int8")
     order = ["deployed_at", "deployment_id"]
-    table = marked.select(*order, *keys, *failed.values(), **marks, exposed=exposed).order_by(order)
+    columns = (*order, *keys, *failed.values(), *chance.values())
+    table = marked.select(*columns, **marks, exposed=exposed).order_by(order)
     frame = table.execute().drop(columns=order)
     types = dict.fromkeys([*failed.values(), *followed.values(), "exposed"], "int64")
     return SpecificationRows(
         frame.astype({**dict.fromkeys(keys, "category"), **types}),
-        keys, failed, followed, plan.design.cluster, float(plan.outcome.follow_up),
+        keys, failed, followed, plan.design.cluster, float(plan.outcome.follow_up), chance,
     )  # fmt: skip
 
 
@@ -129,10 +141,30 @@ def _with_keys(analysed: Any, linked: Linked, keys: tuple[str, ...]) -> Any:
 def _with_failures(marked: Any, linked: Linked, plan: Plan, failed: Mapping[Failing, str]) -> Any:
     """One 0/1 column per definition of failure."""
     tables = study_tables(linked.checked, plan)
-    for (rule, hours), name in failed.items():
-        outcome = plan.outcome.model_copy(update={"window_hours": hours or plan.outcome.window_hours})
-        links = rule_named(rule, outcome)(tables)
+    for failing, name in failed.items():
+        links = _rule(failing, plan)(tables)
         ids = links.select("deployment_id").distinct().mutate(**{name: ibis.literal(1, "int8")})
         marked = marked.left_join(ids, "deployment_id").drop("deployment_id_right")
         marked = marked.mutate(**{name: marked[name].fill_null(0)})
     return marked
+
+
+def _with_chance(
+    marked: Any, linked: Linked, plan: Plan, failed: Mapping[Failing, str]
+) -> tuple[Any, dict[Failing, str]]:
+    """One column of probabilities per definition in which time plays a part and something can be moved."""
+    tables, chance = study_tables(linked.checked, plan), {}
+    for failing, name in failed.items():
+        hours = failing[1] or plan.outcome.window_hours
+        found = chance_of_a_link(_rule(failing, plan), tables, linked.start, linked.end, hours)
+        if found is None:
+            continue
+        chance[failing] = column = f"chance_of_{name}"
+        marked = marked.left_join(found.rename({column: "chance"}), "deployment_id").drop("deployment_id_right")
+        marked = marked.mutate(**{column: marked[column].fill_null(0.0)})
+    return marked, chance
+
+
+def _rule(failing: Failing, plan: Plan) -> Rule:
+    rule, hours = failing
+    return rule_named(rule, plan.outcome.model_copy(update={"window_hours": hours or plan.outcome.window_hours}))

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 FIRST_SHOWN_IN = (  # beginnings of ids, the more special first, and the notebook that discusses them
-    ("total.risk_ratio.", "90_verdict"),
+    ("total.risk_ratio.", "60_challenges"),
+    ("negative_control.", "60_challenges"),
+    ("primary.calibrated", "60_challenges"),
+    ("placebo.", "60_challenges"),
+    ("link_rules.", "60_challenges"),
+    ("label_error.", "60_challenges"),
+    ("confounding.", "60_challenges"),
+    ("leave_one_out.", "60_challenges"),
+    ("multiverse.", "60_challenges"),
+    ("plasmode.", "60_challenges"),
     ("crude.", "30_association"),
     ("stratified.", "30_association"),
     ("total.", "30_association"),

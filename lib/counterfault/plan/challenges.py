@@ -27,6 +27,14 @@ def _columns_of(table: str, key: str, chosen: Choice) -> None:
             raise ValueError(f"{key}: {table} has no column {column!r}{hint}")
 
 
+def _other_causes() -> Choice:
+    return {"cause": ("other",)}
+
+
+def _documentation() -> Choice:
+    return {"change_type": ("docs", "documentation")}
+
+
 class LinkRules(Section):
     """Windows under which every link rule is tried, beside the planned one."""
 
@@ -41,10 +49,10 @@ class LinkRules(Section):
 class NegativeControls(Section):
     """Incidents no change caused, incidents before the deployment, deployments that cannot matter."""
 
-    incidents: Choice = Field(default_factory=lambda: {"cause": ("other",)})
+    incidents: Choice = Field(default_factory=_other_causes)
     split_by: Literal["failure_mode", "layer", "severity"] | None = "failure_mode"
     windows_before: int = Field(default=6, ge=1, le=52)
-    deployments: Choice = Field(default_factory=lambda: {"change_type": ("docs", "documentation")})
+    deployments: Choice = Field(default_factory=_documentation)
     enough: int = Field(default=20, ge=2)
 
     @model_validator(mode="after")
@@ -125,8 +133,8 @@ class Multiverse(Section):
     windows_hours: tuple[float, ...] = (6.0, 24.0, 72.0)
     strata: tuple[tuple[Stratum, ...], ...] = (("service", "quarter"), ("service", "month"), ("team", "month"))
     covariates: tuple[Literal["none", "confounders"], ...] = ("none", "confounders")
-    estimators: tuple[Literal["stratified.risk_ratio", "total.risk_ratio"], ...] = (
-        "stratified.risk_ratio", "total.risk_ratio",
+    estimators: tuple[Literal["stratified.risk_ratio", "total.risk_ratio", "corrected.risk_ratio"], ...] = (
+        "stratified.risk_ratio", "total.risk_ratio", "corrected.risk_ratio",
     )  # fmt: skip
     permutations: int = Field(default=199, ge=99)
     shuffle: Literal["rotated", "singly"] = "rotated"

@@ -54,8 +54,9 @@ def validation_html(
 ) -> str:
     """The page as one self-contained HTML file. Parameters as in :func:`write_validation`."""
     ours = summary[summary["reading"] == OURS].set_index("world")
-    null = [world.name for world in worlds if abs(ours.loc[world.name, "truth"] - 1) < 1e-9]
-    effect = [world.name for world in worlds if world.name not in null]
+    truth = {str(world): float(planted) for world, planted in ours["truth"].items()}
+    null = [world for world, planted in truth.items() if abs(planted - 1) < 1e-9]
+    more = [world for world, planted in truth.items() if planted > 1 + 1e-9]
     return render(
         "validation.html.j2",
         runs=f"{runs:,}",
@@ -69,9 +70,7 @@ def validation_html(
         missed=_targets_table([t for t in targets if not t.kept], "Promises not kept"),
         kept=_targets_table([t for t in targets if t.kept], "Promises kept"),
         false_claims=_figure(summary, null, "harm", "Claims of harm where there is none", 0.025),
-        seen=_figure(
-            summary, [w for w in effect if ours.loc[w, "truth"] > 1], "harm", "Claims of harm where there is some", None
-        ),
+        seen=_figure(summary, more, "harm", "Claims of harm where there is some", None),
         worlds=_worlds_table(worlds, ours),
         verdicts=_verdict_table(ours),
         candidates=_candidates_table(summary),
@@ -138,7 +137,7 @@ def _worlds_table(worlds: Sequence[World], ours: pd.DataFrame) -> str:
     frame = pd.DataFrame(
         {
             "world": [world.name.replace("_", " ") for world in worlds],
-            "planted": [f"{ours.loc[world.name, 'truth']:.2f}" for world in worlds],
+            "planted": [f"{float(ours['truth'][world.name]):.2f}" for world in worlds],
             "deployments": [world.scale.deployments for world in worlds],
             "services": [world.scale.services for world in worlds],
             "what it is for": [world.reason for world in worlds],
@@ -180,8 +179,7 @@ def _candidates_table(summary: pd.DataFrame) -> str:
 def _naive_table(summary: pd.DataFrame) -> str:
     return table_html(
         _side_by_side(summary, (OURS, *NAIVE, ORACLE), ("harm", "benefit")),
-        "The verdict beside what people read off the same tables, and beside an oracle: claims of harm / of benefit, in "
-        "percent of the runs",
+        "The verdict, what people read off the same tables, and an oracle: claims of harm / of benefit, in percent",
         longest=40,
     )
 

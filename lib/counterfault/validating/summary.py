@@ -28,12 +28,12 @@ def summarised(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     ``gate`` (share silenced by a gate); ``error_*`` are Monte Carlo standard errors.
     """
     frame = pd.DataFrame(list(rows))
-    found = [_row(world, reading, some) for (world, reading), some in frame.groupby(["world", "reading"], sort=False)]
-    return pd.DataFrame(found)
+    groups = frame.groupby(["world", "reading"], sort=False)
+    return pd.DataFrame([_row(some) for _, some in groups])
 
 
-def _row(world: str, reading: str, rows: pd.DataFrame) -> dict[str, Any]:
-    runs = len(rows)
+def _row(rows: pd.DataFrame) -> dict[str, Any]:
+    world, reading, runs = str(rows["world"].iloc[0]), str(rows["reading"].iloc[0]), len(rows)
     value, truth = rows["value"].to_numpy(float), rows["truth"].to_numpy(float)
     usable = np.isfinite(value) & (value > 0)
     covered = (rows["low"].to_numpy(float) <= truth) & (truth <= rows["high"].to_numpy(float))

@@ -100,11 +100,12 @@ def _apart(counted: Counted, organisations: int) -> Iterator[Counted]:
 def _owner(services: pd.Series[str]) -> np.ndarray[Any, Any]:
     """Which organisation each service belongs to."""
     codes, names = services.factorize()
-    return np.array([int(name.partition(BETWEEN)[0]) for name in names], dtype=np.int64)[codes]
+    owners: np.ndarray[Any, Any] = np.array([int(name.partition(BETWEEN)[0]) for name in names], dtype=np.int64)[codes]
+    return owners
 
 
 def _population_of(counted: Counted) -> dict[int, pd.DataFrame]:
     by_service = population_by(counted.rows, "service")
     owner = _owner(by_service["service"])
     summed = by_service.assign(owner=owner).groupby(["owner", "step"], sort=False)[["ai", "human", "unknown"]].sum()
-    return {int(number): rows.droplevel(0).reset_index() for number, rows in summed.groupby(level=0)}
+    return {number: summed.loc[number].reset_index() for number in summed.index.unique(level=0)}

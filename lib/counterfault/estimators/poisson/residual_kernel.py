@@ -51,7 +51,7 @@ class ResidualKernel:
     def _batches(self, shifts: int) -> int:
         """All shifts at once for the many small clusters, one after another where that would take much memory."""
         rows, directions = self.null.shape[0], self.null.shape[1] + self.spent.shape[1]
-        return min(shifts, 1 + rows * (directions + 1) * shifts // _AT_ONCE)
+        return min(shifts, 1 + int(rows * (directions + 1) * shifts // _AT_ONCE))
 
     def _sent_to_zero(self) -> Floats:
         """An orthonormal basis of what V K V sends to zero; the Moore–Penrose inverse leaves it out on both sides."""
