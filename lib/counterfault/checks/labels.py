@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scipy.stats import hypergeom
 
+from counterfault.challenges.late_labels import LATE
 from counterfault.checks.check import Check, in_words, not_assessed, passed
 from counterfault.checks.facts import Facts
 from counterfault.estimate import Estimate
@@ -19,26 +20,36 @@ def late_labels(facts: Facts) -> Check:
     changes be read as they would stand had nobody looked: without AI.
     """
     question = "Does the answer stand without labels written after the incident?"
-    primary, without = facts.estimates["primary"], facts.without_late_labels
-    if without is None:
+    primary, frame = facts.estimates["primary"], facts.counted.cells.frame
+    if LATE not in frame:
         return not_assessed("late_labels", question, "no column label_recorded_at", gate=True)
-    late = without.support["late_exposed_events"] + without.support["late_unexposed_events"]
-    readings = (without, *(without.parts if _looked_for_ai(facts, without) else ()))
+    late = int(frame[LATE].sum())
     told = f"{late} failed deployments were labelled after their incident had begun"
-    if late:
-        told += "; " + ", ".join(
-            f"{name} {in_words(found) if found.estimable else 'there is no ratio'}"
-            for name, found in zip(("without them", "with their AI unseen"), readings, strict=False)
-        )
+    readings = _readings(facts) if late and _side(primary) else ()
+    if late and not readings:
+        told += "; the interval holds 1, so there is no claim that could rest on them"
     return Check(
         id="late_labels",
         question=question,
-        status=passed(_side(primary) == 0 or all(_side(found) == _side(primary) for found in readings)),
-        value=without.value if without.estimable else None,
-        threshold="keeps the side that is claimed",
-        sentence=told,
+        status=passed(all(_side(found) == _side(primary) for _, found in readings)),
+        value=late,
+        threshold="the answer keeps the side it claims",
+        sentence="; ".join((told, *(f"{name} {_told(found)}" for name, found in readings))),
         gate=True,
     )
+
+
+def _readings(facts: Facts) -> tuple[tuple[str, Estimate], ...]:
+    """The primary estimate without late labels, and, where somebody was looking for AI, with what they found unseen."""
+    without = facts.without_late_labels
+    if without is None:
+        return ()
+    unseen = without.parts[:1] if _looked_for_ai(facts, without) else ()
+    return (("without them", without), *(("with their AI unseen", part) for part in unseen))
+
+
+def _told(found: Estimate) -> str:
+    return in_words(found) if found.estimable else "there is no ratio"
 
 
 def _looked_for_ai(facts: Facts, without: Estimate) -> bool:

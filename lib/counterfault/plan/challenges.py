@@ -131,7 +131,7 @@ class Multiverse(Section):
 
     links: tuple[Link, ...] = ("recorded_then_window", "recorded", "window")
     windows_hours: tuple[float, ...] = (6.0, 24.0, 72.0)
-    strata: tuple[tuple[Stratum, ...], ...] = (("service", "quarter"), ("service", "month"), ("team", "month"))
+    strata: tuple[tuple[Stratum, ...], ...] = (("service", "quarter"), ("service", "month"))
     covariates: tuple[Literal["none", "confounders"], ...] = ("none", "confounders")
     estimators: tuple[Literal["stratified.risk_ratio", "total.risk_ratio", "corrected.risk_ratio"], ...] = (
         "stratified.risk_ratio", "total.risk_ratio", "corrected.risk_ratio",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from counterfault.checks import Status, gates
 from counterfault.counting import Counted
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates, present, primary_at
+from counterfault.estimators.detectable import minimum_detectable_effect
 from counterfault.estimators.one_thread import on_one_thread
 from counterfault.estimators.poisson.coincidence import without_coincidences
 from counterfault.estimators.poisson.regression import as_headline
@@ -76,8 +78,7 @@ def run_world(world: World, seeds: Sequence[int], plan: Plan) -> list[dict[str, 
 def _readings(drawn: Simulated, counted: Counted, linked: Linked, plan: Plan) -> Iterator[dict[str, Any]]:
     estimates = _estimates(counted, plan)
     checks = gates(linked, counted, estimates, plan)
-    equivalence = primary_at(counted, plan, plan.decision.equivalence_level)
-    verdict = decide(estimates["primary"], equivalence, checks, plan)
+    verdict = decide(estimates["primary"], _equivalence(estimates["primary"], counted, plan), checks, plan)
     failed = " ".join(check.id for check in checks if check.gate and check.status is Status.FAIL)
     ours = _reading(estimates["primary"])._replace(side=SIDES[verdict.call])
     yield {"reading": VERDICT, **ours._asdict(), "call": verdict.call.code, "gates": failed}
@@ -100,6 +101,17 @@ def _estimates(counted: Counted, plan: Plan) -> Estimates:
         "corrected.risk_ratio": without_coincidences(total, cells),
     }
     return {**found, "primary": found[plan.design.primary].named("primary")}
+
+
+def _equivalence(primary: Estimate, counted: Counted, plan: Plan) -> Estimate:
+    """The estimate at the level of "no material difference", made anew only where that call is in reach.
+
+    A design that could not have seen the ratio worth acting on never makes that call, whatever this interval is.
+    """
+    level, detectable = plan.decision.equivalence_level, minimum_detectable_effect(primary)
+    if detectable is not None and detectable <= plan.decision.worth_acting_on:
+        return primary_at(counted, plan, level)
+    return replace(primary, interval=replace(primary.interval, level=level))
 
 
 def _reading(found: Estimate) -> Reading:
