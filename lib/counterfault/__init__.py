@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from counterfault import figures, showing
     from counterfault.analysis import Analysis, analyse
+    from counterfault.challenges.families import try_to_break
+    from counterfault.challenges.label_error import LabelError
+    from counterfault.challenges.leave_one_out import LeaveOneOutOf
+    from counterfault.challenges.link_rules import LinkGrid
+    from counterfault.challenges.multiverse import Multiverse
+    from counterfault.challenges.plasmode import Plasmode
+    from counterfault.challenges.unmeasured_confounding import UnmeasuredConfounding
     from counterfault.checking import check
     from counterfault.checks import challenge
     from counterfault.counting import count
@@ -33,8 +40,14 @@ _HOME = {
     "Estimand": "estimate",
     "Estimate": "estimate",
     "Interval": "estimate",
+    "LabelError": "challenges.label_error",
+    "LeaveOneOutOf": "challenges.leave_one_out",
+    "LinkGrid": "challenges.link_rules",
+    "Multiverse": "challenges.multiverse",
     "Plan": "plan",
+    "Plasmode": "challenges.plasmode",
     "Study": "estimating",
+    "UnmeasuredConfounding": "challenges.unmeasured_confounding",
     "analyse": "analysis",
     "balance": "estimators.marginal.overlap",
     "causal_diagram": "estimators.amplifying.causal_diagram",
@@ -53,6 +66,7 @@ _HOME = {
     "overlap": "estimators.marginal.overlap",
     "primary_at": "estimating",
     "read": "sources",
+    "try_to_break": "challenges.families",
 }
 
 __all__ = [
@@ -60,8 +74,14 @@ __all__ = [
     "Estimand",
     "Estimate",
     "Interval",
+    "LabelError",
+    "LeaveOneOutOf",
+    "LinkGrid",
+    "Multiverse",
     "Plan",
+    "Plasmode",
     "Study",
+    "UnmeasuredConfounding",
     "analyse",
     "balance",
     "causal_diagram",
@@ -82,6 +102,7 @@ __all__ = [
     "primary_at",
     "read",
     "showing",
+    "try_to_break",
 ]
 
 

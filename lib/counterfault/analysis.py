@@ -6,7 +6,7 @@ The notebooks call the same steps one by one and show them; the commands, the si
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ class Analysis:
     estimates : id → estimate; ``estimates["primary"]`` is the one the verdict reads.
     challenged : the checks and their own estimates.
     verdict : the answer.
+    tried : id → estimate, of the challenges.
     """
 
     plan: Plan
@@ -47,6 +48,7 @@ class Analysis:
     estimates: Estimates
     challenged: Challenged
     verdict: Verdict
+    tried: Estimates = field(default_factory=dict)
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -136,4 +138,4 @@ def conclude(
     rest = {id: item for id, item in estimates.items() if id != "primary"}
     estimates = MappingProxyType({**rest, **more, "primary": primary})  # last, as a reader expects the answer
     challenged = replace(challenged, estimates=(*challenged.estimates, *tried.values()))
-    return Analysis(plan, checked, linked, counted, estimates, challenged, verdict)
+    return Analysis(plan, checked, linked, counted, estimates, challenged, verdict, tried)

@@ -158,10 +158,12 @@ def analyse(plan: Path | None, json_file: Path | None, **sources: str | None) ->
     from counterfault.checking import check as check_tables
     from counterfault.provenance import provenance
     from counterfault.record import record, to_json, validate
+    from counterfault.showing.progress import now_and_then
 
     inputs = _inputs(plan, sources)
     checked = check_tables(inputs.read(_commits_on_stderr()), inputs.plan, now=datetime.now(UTC))
-    analysis = conclude(checked, inputs.plan, plan_path=inputs.plan_path)
+    _say("estimating, then trying to break the answer")
+    analysis = conclude(checked, inputs.plan, plan_path=inputs.plan_path, say=now_and_then(_say))
     if json_file is None:
         _print_analysis(analysis)
         return

@@ -5,12 +5,18 @@ They know estimates and small result frames, never data. Matplotlib is imported 
 
 from counterfault.figures.adoption import adoption
 from counterfault.figures.causal_diagram import causal_diagram
+from counterfault.figures.claims import claims
+from counterfault.figures.confounding import confounding_contour
+from counterfault.figures.controls import control_funnel
 from counterfault.figures.curves import failures_by_share, time_to_incident
 from counterfault.figures.failure_rate import failure_rates
 from counterfault.figures.figure import Figure
 from counterfault.figures.flow import flow
 from counterfault.figures.forest import forest
+from counterfault.figures.link_grid import link_grid
 from counterfault.figures.links import links
+from counterfault.figures.power_curve import power_curve
+from counterfault.figures.specification_curve import specification_curve
 from counterfault.figures.tables import Table, table_html
 from counterfault.figures.verdict_strip import verdict_strip
 
@@ -19,11 +25,17 @@ __all__ = [
     "Table",
     "adoption",
     "causal_diagram",
+    "claims",
+    "confounding_contour",
+    "control_funnel",
     "failure_rates",
     "failures_by_share",
     "flow",
     "forest",
+    "link_grid",
     "links",
+    "power_curve",
+    "specification_curve",
     "table_html",
     "time_to_incident",
     "verdict_strip",

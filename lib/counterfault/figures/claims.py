@@ -45,16 +45,15 @@ def claims(shares: pd.DataFrame, *, title: str, promised: float | None = None) -
     readings = list(dict.fromkeys(shares["reading"]))
     if len(readings) > len(MARKS):
         raise ValueError(f"claims: {len(readings)} readings, and marks for {len(MARKS)}; leave some out")
-    worst = shares.sort_values("share", kind="stable").groupby("reading", sort=False).last()
+    most = shares.sort_values("share", kind="stable").groupby("reading", sort=False).last()
     caption = "; ".join(
-        f"{name}: at most {percent(worst.loc[name, 'share'])} ({clip(worst.loc[name, 'world'], 30)})"
-        for name in readings
+        f"{name} {percent(most.loc[name, 'share'])} ({clip(most.loc[name, 'world'], 30)})" for name in readings
     )
     return drawn(
         lambda width: _draw(width, shares, readings, promised),
         title=title,
-        caption=f"Share of runs, worst world of each reading. {caption}.",
-        alt=f"One row per world with a mark for each reading on an axis from 0 to 100 %. Worst worlds: {caption}.",
+        caption=f"Share of runs; the world with most of them: {caption}.",
+        alt=f"One row per world with a mark for each reading, from 0 to 100 % of the runs. The most: {caption}.",
         data=shares,
     )
 

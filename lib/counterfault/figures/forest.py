@@ -23,6 +23,7 @@ RATIOS = (
     "crude.risk_ratio",
     "stratified.risk_ratio",
     "total.risk_ratio",
+    "corrected.risk_ratio",
     "direct.risk_ratio",
     "regression.odds_ratio.conditional",
     "standardised.risk_ratio",

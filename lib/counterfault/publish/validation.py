@@ -67,8 +67,10 @@ def validation_html(
         strata=" × ".join(plan.design.strata),
         primary=plan.design.primary,
         headlines=_headlines(ours, null, targets),
-        missed=_targets_table([t for t in targets if not t.kept], "Promises not kept"),
-        kept=_targets_table([t for t in targets if t.kept], "Promises kept"),
+        missed=_targets_table(
+            [t for t in targets if not t.kept], "Promises not kept, and what a report says instead", ours
+        ),
+        kept=_targets_table([t for t in targets if t.kept], "Promises kept", ours),
         false_claims=_figure(summary, null, "harm", "Claims of harm where there is none", 0.025),
         seen=_figure(summary, more, "harm", "Claims of harm where there is some", None),
         worlds=_worlds_table(worlds, ours),
@@ -119,7 +121,7 @@ def _with_error(frame: pd.DataFrame, name: str) -> list[str]:
     ]
 
 
-def _targets_table(targets: Sequence[Target], caption: str) -> str:
+def _targets_table(targets: Sequence[Target], caption: str, ours: pd.DataFrame) -> str:
     if not targets:
         return ""
     frame = pd.DataFrame(
@@ -128,9 +130,24 @@ def _targets_table(targets: Sequence[Target], caption: str) -> str:
             "promise": [target.promise for target in targets],
             "found": [f"{100 * target.found:.1f} ± {100 * target.error:.1f}" for target in targets],
             "wanted": [target.wanted for target in targets],
+            "the verdict there": [_instead(ours, target.world) for target in targets],
         }
     )
     return table_html(frame, caption, units={"found": "%, with its Monte Carlo error"})
+
+
+def _instead(ours: pd.DataFrame, world: str) -> str:
+    """What readers of reports from such a world are told, in shares of the runs."""
+    calls = {
+        "cannot tell": "cannot_tell",
+        "no difference": "no_material_difference",
+        "harm": "harm",
+        "benefit": "benefit",
+    }
+    shares = {words: float(ours[name][world]) for words, name in calls.items()}
+    told = ", ".join(f"{words} {100 * share:.0f}%" for words, share in shares.items() if share >= 0.005)
+    gate = float(ours["gate"][world])
+    return f"{told}; silenced by a gate {100 * gate:.0f}%" if gate >= 0.005 else told
 
 
 def _worlds_table(worlds: Sequence[World], ours: pd.DataFrame) -> str:

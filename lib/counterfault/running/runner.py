@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import nbformat
@@ -23,9 +25,13 @@ from counterfault.provenance import provenance
 from counterfault.record import record, to_json, validate
 from counterfault.running.execute import Executed, kernel_log, run_notebook
 from counterfault.running.run_folder import RunFolder
+from counterfault.showing.kept import keep
+from counterfault.showing.progress import now_and_then
 from counterfault.sources.secrets import environment_for, redact, scrub
 
 Say = Callable[[str], None]
+
+AFTER_THE_ANALYSIS = ("60_", "90_")  # notebooks that show all that was found and need not find it again
 
 
 class NotebookDisagreesError(RuntimeError):
@@ -97,10 +103,13 @@ def _run(inputs: Inputs, folder: RunFolder, notebooks: Sequence[Path], jobs: int
     for account in checked.accounts:
         say(str(account))
     jobs = jobs or min(os.cpu_count() or 1, len(notebooks))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        running = _start(pool, inputs, folder, notebooks)
-        analysis = conclude(checked, inputs.plan, plan_path=inputs.plan_path)
+    last = [path for path in notebooks if path.stem.startswith(AFTER_THE_ANALYSIS)]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool, TemporaryDirectory(prefix="cf-") as found:
+        running = _start(pool, inputs, folder, [path for path in notebooks if path not in last])
+        say("estimating, then trying to break the answer")
+        analysis = conclude(checked, inputs.plan, plan_path=inputs.plan_path, say=now_and_then(say))
         clock.lap("analysis")
+        running += _start(pool, inputs, folder, last, keep(analysis, Path(found)))
         executed = tuple(_collect(running, say))
     clock.lap("notebooks")
     return _write(inputs, folder, analysis, _in_order(executed, notebooks), clock, say)
@@ -154,9 +163,13 @@ def notebook_parameters(inputs: Inputs) -> dict[str, str]:
 
 
 def _start(
-    pool: ProcessPoolExecutor, inputs: Inputs, folder: RunFolder, notebooks: Sequence[Path]
+    pool: ProcessPoolExecutor,
+    inputs: Inputs,
+    folder: RunFolder,
+    notebooks: Sequence[Path],
+    found: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Future[Executed]]:
-    parameters, environment = notebook_parameters(inputs), environment_for(inputs.addresses())
+    parameters, environment = notebook_parameters(inputs), {**environment_for(inputs.addresses()), **found}
     return [
         pool.submit(run_notebook, path, folder.staging / "notebooks" / path.name, parameters, environment)
         for path in notebooks

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
+from counterfault.cells import Cells
 from counterfault.checking import Checked
 from counterfault.counting import Counted
 from counterfault.counting.population import ANALYSED
 from counterfault.estimate import Estimate, figures
 from counterfault.estimating import Estimates
 from counterfault.estimators.multiplicity import adjusted_p
+from counterfault.estimators.poisson.coincidence import background
 from counterfault.estimators.tables.homogeneity import Homogeneity
 from counterfault.linking import Linked
 from counterfault.plan import Plan
@@ -121,7 +123,30 @@ def tell_total_and_direct(estimates: Estimates) -> Prose:
     return Prose(
         f"Total: {figures(total.value)}. At equal {names}: {figures(direct.value)}. The first is what a change costs "
         f"as it comes, bigger or smaller with AI; the second is what is left when AI may not change those. Holding "
-        f"them fixed would hide whatever harm travels through them, so the verdict reads the total."
+        f"them fixed would hide whatever harm travels through them, so the verdict reads a total."
+    )
+
+
+def tell_coincidence(estimates: Estimates, cells: Cells) -> Prose:
+    """How many failures of other changes are coincidence, and what the ratio is without them."""
+    total, corrected = estimates["total.risk_ratio"], estimates["corrected.risk_ratio"]
+    known = background(cells)
+    if not known.share:
+        return Prose("No link of this plan can be a coincidence of time, so there is nothing to take off.")
+    failed = cells.two_by_two().unexposed_events
+    told = (
+        f"Of the {failed:,} failed deployments that are not AI-assisted, about **{known.share:.0%}** would stand in this "
+        f"table by coincidence alone: with the deployments moved by whole weeks, that many would have had an incident."
+    )
+    if not total.estimable:
+        return Prose(f"{told} There is no ratio to correct.")
+    if not corrected.estimable:
+        return Prose(f"{told} {corrected.caveats[0]}")
+    return Prose(
+        f"{told} As counted the ratio is {_times(total, word='')}; among failures that are not coincidence it is "
+        f"**{_times(corrected, word='')}**. The correction stretches the distance from 1 by "
+        f"{1 / (1 - known.share):.2f} and never crosses 1: whether there is a difference is asked of the counts as "
+        f"they are, how large it is of what remains."
     )
 
 
@@ -138,22 +163,33 @@ def tell_homogeneity(found: Homogeneity) -> Prose:
 
 
 def tell_attributable(verdict: Verdict, primary: Estimate) -> Prose:
-    """How many failures would not have happened at the others' risk, and what the design could have seen."""
+    """How many failures would not have happened at the others' risk."""
     found = verdict.attributable_incidents
-    parts = []
-    if found is not None:
-        parts.append(
-            f"If the ratio is not due to something unmeasured, {found.value:,.0f} of the "
-            f"{primary.support['exposed_events']:,} failed AI-assisted deployments (interval {_whole(found.low)} to "
-            f"{_whole(found.high)}) are beyond what the others' risk would have given; "
-            f"a negative number means prevented."
-        )
-    if verdict.minimum_detectable_effect is not None:
-        parts.append(
-            f"With this standard error the design tells a ratio of {figures(verdict.minimum_detectable_effect)} from 1 "
-            f"in four studies of five."
-        )
-    return Prose(" ".join([*parts, verdict.excluded, verdict.needed or ""]).strip())
+    if found is None:
+        return Prose("No number is given: a check that must hold failed, or there is no ratio to reckon with.")
+    return Prose(
+        f"If the ratio is not due to something unmeasured, **{_whole(found.value)}** of the "
+        f"{primary.support['exposed_events']:,} failed AI-assisted deployments (interval {_whole(found.low)} to "
+        f"{_whole(found.high)}) are beyond what the others' risk would have given; a negative number means prevented."
+    )
+
+
+def tell_excluded(verdict: Verdict) -> Prose:
+    """Which ratios the data exclude, and which this design could have told from 1."""
+    if verdict.minimum_detectable_effect is None:
+        return Prose(verdict.excluded)
+    return Prose(
+        f"{verdict.excluded} With this standard error the design tells a ratio of "
+        f"{figures(verdict.minimum_detectable_effect)} from 1 in four studies of five."
+    )
+
+
+def tell_needed(verdict: Verdict) -> Prose:
+    """What it would take for an answer, where the data cannot tell."""
+    return Prose(
+        verdict.needed
+        or "Nothing more for this call. More failures would narrow the interval; they cannot mend a check that failed."
+    )
 
 
 def _whole(value: float) -> str:
