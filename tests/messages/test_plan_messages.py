@@ -64,8 +64,8 @@ FAULTS = {
         "did you mean 'window'? (given: 'windw')"
     ),
     "design.primary = 'crude.risk_ratio'": (
-        "design.primary: input should be 'stratified.risk_ratio' or 'total.risk_ratio'; "
-        "did you mean 'stratified.risk_ratio'? (given: 'crude.risk_ratio')"
+        "design.primary: input should be 'stratified.risk_ratio', 'total.risk_ratio' or 'corrected.risk_ratio'; "
+        "did you mean 'corrected.risk_ratio'? (given: 'crude.risk_ratio')"
     ),
     "design.cluster = 'layer'": "design.cluster: input should be 'service' or 'team' (given: 'layer')",
     "mapping.load.duplicates = 'latest'": (
@@ -116,8 +116,9 @@ FAULTS = {
     "decision.secondary = ['primary']": (
         "decision.secondary: 'primary' is the primary estimate, which is in the family anyway; leave it out"
     ),
-    "decision.secondary = ['total.risk_ratio']": (
-        "decision.secondary: 'total.risk_ratio' is the primary estimate, which is in the family anyway; leave it out"
+    "decision.secondary = ['corrected.risk_ratio']": (
+        "decision.secondary: 'corrected.risk_ratio' is the primary estimate, which is in the family anyway; leave it "
+        "out"
     ),
     "decision.secondary = ['dose.trend', 'dose.trend']": (
         "decision.secondary: 'dose.trend' is named 2 times; name it once"

@@ -37,6 +37,7 @@ STABLE_IDS = {
     "stratified.odds_ratio",
     "total.risk_ratio",
     "direct.risk_ratio",
+    "corrected.risk_ratio",
     "primary",
 }
 
@@ -70,8 +71,8 @@ def world(services: int = 8, each: int = 150, *, risk: float = 0.1) -> Tables:
 PLAN = Plan.checked({"outcome": {"window_hours": 1}})
 
 
-def analysed(tables: Tables, plan: Plan = PLAN) -> Analysis:
-    return analyse(**tables, plan=plan, now=NOW)
+def analysed(tables: Tables, plan: Plan = PLAN, *, further: bool = True) -> Analysis:
+    return analyse(**tables, plan=plan, now=NOW, further=further)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_the_required_columns_alone_are_enough(small):
     assert all(small.estimates[id].estimable for id in STABLE_IDS)
     assert small.verdict.call in Call
     unassessed = {check.id for check in small.checks if check.status is Status.NOT_ASSESSED}
-    assert unassessed >= {"balance", "negative_control", "linked_by_record", "link_rules"}
+    assert unassessed >= {"balance", "negative_control", "late_labels", "linked_by_record"}
 
 
 def test_what_cannot_be_assessed_is_listed_with_the_column_it_needs(small):
@@ -140,8 +141,8 @@ def test_the_crude_ratio_is_that_of_the_rows(small):
 
 
 def test_the_primary_estimate_is_the_one_the_plan_names(small):
-    other = analysed(world(4, 60), Plan.checked({"design": {"primary": "stratified.risk_ratio"}}))
-    for found, named in ((small, "total.risk_ratio"), (other, "stratified.risk_ratio")):
+    other = analysed(world(4, 60), Plan.checked({"design": {"primary": "stratified.risk_ratio"}}), further=False)
+    for found, named in ((small, "corrected.risk_ratio"), (other, "stratified.risk_ratio")):
         assert found.estimates["primary"] == found.estimates[named].named("primary")
         assert list(found.estimates)[-1] == "primary"
 
@@ -151,7 +152,7 @@ def test_a_load_table_lets_the_peak_be_held_fixed():
     hours = pd.date_range(START, periods=DAYS * 24, freq="h")
     busy = np.where(hours.hour == 9, 1000.0, 10.0)
     tables["load"] = pd.concat([pd.DataFrame({"service": f"s{n}", "hour": hours, "requests": busy}) for n in range(4)])
-    found = analysed(tables)
+    found = analysed(tables, further=False)
     assert found.estimates["primary"].adjustment == ("at_peak",)
     at_nine = tables["deployments"]["deployed_at"].dt.hour.eq(9)
     followed = tables["deployments"]["deployed_at"] <= found.linked.end - pd.Timedelta(hours=1)
@@ -165,7 +166,7 @@ def test_results_name_every_row_read_accepted_and_used():
     tables["incidents"]["severity"] = [1, 2, 3, 4, 5] * (len(tables["incidents"]) // 5) + [1] * (
         len(tables["incidents"]) % 5
     )
-    found = analysed(tables, Plan.checked({"outcome": {"window_hours": 1, "severity_at_most": 2}}))
+    found = analysed(tables, Plan.checked({"outcome": {"window_hours": 1, "severity_at_most": 2}}), further=False)
     incidents = found.data["tables"]["incidents"]
     assert incidents["read"] == incidents["accepted"] == len(tables["incidents"])
     assert incidents["used"] == (tables["incidents"]["severity"] <= 2).sum()
@@ -217,7 +218,12 @@ def test_data_that_cannot_give_an_answer_end_in_cannot_tell_and_a_valid_record(s
 
 
 @pytest.mark.parametrize(
-    ("primary", "call"), [("total.risk_ratio", Call.CANNOT_TELL), ("stratified.risk_ratio", Call.FEWER)]
+    ("primary", "call"),
+    [
+        ("corrected.risk_ratio", Call.CANNOT_TELL),
+        ("total.risk_ratio", Call.CANNOT_TELL),
+        ("stratified.risk_ratio", Call.FEWER),
+    ],
 )
 def test_ai_that_never_fails_is_a_ratio_of_zero_where_the_estimator_knows_one(primary, call):
     tables = world(8, 100, risk=0.2)
@@ -225,7 +231,8 @@ def test_ai_that_never_fails_is_a_ratio_of_zero_where_the_estimator_knows_one(pr
     tables["incidents"]["caused_by"] = tables["incidents"]["incident_id"].str.replace("i", "d")
     design = {"primary": primary, "strata": ["service"]}
     gates = {"min_informative_strata": 8}
-    found = analysed(tables, Plan.checked({"design": design, "outcome": {"link": "recorded"}, "gates": gates}))
+    plan = Plan.checked({"design": design, "outcome": {"link": "recorded"}, "gates": gates})
+    found = analysed(tables, plan, further=False)
     assert found.estimates["stratified.risk_ratio"].value == 0
     assert not found.estimates["total.risk_ratio"].estimable
     assert found.verdict.call is call
@@ -312,7 +319,7 @@ def truth() -> dict[str, Any]:
 def test_the_primary_interval_covers_the_planted_ratio(demo, truth):
     primary = demo.estimates["primary"]
     assert truth["total_risk_ratio"] in primary.interval
-    assert primary.value == approx(truth["total_risk_ratio"], rel=0.1)
+    assert primary.value == approx(truth["total_risk_ratio"], rel=0.15)  # its standard error on the log scale is 0.12
 
 
 def test_the_crude_ratio_misleads_and_its_interval_excludes_the_truth(demo, truth):
@@ -353,7 +360,7 @@ def test_quarters_are_those_of_utc_whatever_zone_the_users_engine_is_in():
     engine = ibis.duckdb.connect()
     engine.raw_sql("set TimeZone = 'Asia/Kolkata'")
     tables = [engine.create_table("d", deployments), engine.create_table("i", incidents)]
-    found = analyse(*tables, now=datetime(2026, 7, 1, tzinfo=UTC))
+    found = analyse(*tables, now=datetime(2026, 7, 1, tzinfo=UTC), further=False)
     assert found.counted.cells.frame["quarter"].unique().tolist() == ["2026Q1"]
 
 

@@ -37,6 +37,7 @@ ORDER = (
     "verdict",  # the answer
     "record",  # the answer in plain values
     "analysis",  # all of it in one function; the record of one is written on request, so `record` comes first
+    "validating",  # how often the answer is wrong where the truth was planted
     "provenance",  # which code and inputs it came from
     "figures",  # Estimate → picture
     "showing",  # what a notebook shows

@@ -10,6 +10,7 @@ from drawing import checked, counted, drawn, plan
 
 from counterfault import check, read
 from counterfault.counting import OUTCOMES, Counted
+from counterfault.counting.population import population_by
 from counterfault.plan import Plan, PlanError
 
 END = "end | zz | 2027-01-01 00:00"  # a last row, so that all drawn deployments have been followed long enough
@@ -176,6 +177,21 @@ def test_where_nobody_is_left_there_are_no_cells_and_every_row_is_still_accounte
     assert steps(found) == {"not followed for 24 h before the data end": (1, 0, 0)}
 
 
+def test_the_same_places_can_be_told_for_each_service():
+    two = FLOW.rstrip() + "\n d10 | web | 2026-02-10 12:00:00 | ai | yes | \n d11 | web | 2026-02-11 | unknown | |"
+    found = counted(plan(period={"start": "2026-01-01"}), deployments=two, incidents=OPEN_INCIDENT)
+    by_service = population_by(found.rows, "service")
+    web = by_service[by_service["service"] == "web"]
+    assert web[["step", "ai", "human", "unknown"]].to_numpy().tolist() == [
+        ["assistance unknown", 0, 0, 1],
+        ["analysed", 1, 0, 0],  # no incident of its own was open
+    ]
+    summed = by_service.groupby("step", sort=False)[["ai", "human", "unknown"]].sum()
+    pd.testing.assert_frame_equal(
+        summed.sort_index(), found.population.set_index("step").sort_index(), check_dtype=False
+    )
+
+
 # --- what happened after each deployment, and before it
 
 
@@ -202,7 +218,9 @@ INCIDENTS = """
 
 def test_each_outcome_counts_deployments_and_never_incidents():
     found = counted(plan(outcome={"window_hours": 6}), deployments=AFTERWARDS, incidents=INCIDENTS)
-    assert found.outcomes == tuple(OUTCOMES)
+    assert found.outcomes == tuple(
+        name for name in OUTCOMES if name != "late_events"
+    )  # no label says when it was written
     assert failed(found) == {"a": 1, "c": 1, "f": 1}  # a once, though two incidents followed
     assert failed(found, "recorded_events") == {"c": 1}
     assert failed(found, "window_events") == {"a": 1, "b": 1, "f": 1}
@@ -249,6 +267,61 @@ def test_time_at_risk_is_the_follow_up_of_every_deployment_counted():
         incidents=f"id | service | at \n {END}",
     )
     assert found.cells.frame[["n", "exposure_hours"]].to_numpy().tolist() == [[2, 60.0]]
+
+
+LABELLED = """
+    id | service | at               | assistance | label_recorded_at
+    d1 | a       | 2026-03-01 10:00 | ai         | 2026-03-01 11:00:01
+    d2 | b       | 2026-03-01 10:00 | ai         | 2026-03-01 11:00:00
+    d3 | c       | 2026-03-01 10:00 | human      | 2026-03-01 10:30:00
+    d4 | d       | 2026-03-01 10:00 | human      |
+    d5 | e       | 2026-03-01 10:00 | human      | 2026-03-01 12:00:00
+    d6 | f       | 2026-03-01 10:00 | ai         | 2026-03-01 12:00:00
+"""
+LOOKED_INTO = """
+    id  | service | at               | caused_by
+    i1  | a       | 2026-03-01 11:00 |
+    i2  | b       | 2026-03-01 11:00 |
+    i3  | c       | 2026-03-01 11:00 |
+    i4  | d       | 2026-03-01 11:00 |
+    i5  | e       | 2026-03-01 11:00 |
+    i6  | e       | 2026-03-01 13:00 |
+    i7  | zz      | 2026-03-01 13:00 | d6
+    end | zz      | 2027-01-01 00:00 |
+"""
+
+
+def test_a_label_is_late_where_it_was_written_after_the_first_incident_tied_to_its_deployment_had_begun():
+    found = counted(deployments=LABELLED, incidents=LOOKED_INTO)
+    assert failed(found) == dict.fromkeys("abcdef", 1)
+    assert failed(found, "late_events") == {"a": 1, "e": 1}  # f's was tied by record, and began later than its label
+
+
+def quiet(delay: str, how_many: int, service: str) -> str:
+    """Deployments that nothing followed, with labels written so long afterwards."""
+    row = f"| {service} | 2026-04-01 00:00 | human | {delay}"
+    return "\n".join(f"q{service}{n} {row}" for n in range(how_many))
+
+
+@pytest.mark.parametrize(
+    ("others", "late"),
+    [
+        (quiet("2026-04-01 01:00:00", 100, "y"), {"a": 1, "e": 1}),  # an hour: d1 took a second longer
+        (quiet("2026-04-01 01:00:01", 100, "y"), {"e": 1}),
+        # One in a hundred and one that took months says nothing of the others; two in a hundred would.
+        (quiet("2026-04-01 01:00:01", 100, "y") + "\n" + quiet("2026-09-01 00:00", 1, "z"), {"e": 1}),
+        (quiet("2026-04-01 01:00:01", 98, "y") + "\n" + quiet("2026-09-01 00:00", 2, "z"), {}),
+        (quiet("", 100, "y"), {"a": 1, "e": 1}),  # labels without a time tell no delay
+    ],
+)
+def test_a_label_that_any_quiet_change_would_have_had_by_then_is_not_late(others, late):
+    found = counted(deployments=LABELLED.rstrip() + "\n" + others, incidents=LOOKED_INTO)
+    assert failed(found, "late_events") == late
+
+
+def test_without_times_of_labels_none_is_late():
+    found = counted(deployments=AFTERWARDS, incidents=INCIDENTS)
+    assert "late_events" not in found.cells.frame
 
 
 # --- strata

@@ -18,7 +18,7 @@ from counterfault.plan.secondary import COMPARISONS, known
 from counterfault.record import record, validate
 from counterfault.simulate import WORLDS, simulate
 
-PLAN = Plan()  # severity.severe.risk_ratio and timing.hazard_ratio beside total.risk_ratio
+PLAN = Plan()  # severity.severe.risk_ratio and timing.hazard_ratio beside corrected.risk_ratio
 SEVERE, HAZARD = PLAN.decision.secondary
 
 
@@ -35,7 +35,7 @@ def made(**p_values: float | None) -> dict[str, Estimate]:
 
 def family_of(primary: float | None, severe: float | None, hazard: float | None) -> dict[str, Estimate]:
     return {
-        **made(total__risk_ratio=primary, primary=primary),
+        **made(corrected__risk_ratio=primary, primary=primary),
         **made(severity__severe__risk_ratio=severe, timing__hazard_ratio=hazard),
     }
 
@@ -61,7 +61,7 @@ def test_the_primary_and_the_secondary_estimates_are_one_family_under_holm():
 
 def test_the_primary_under_its_other_name_is_the_same_test_and_is_counted_once():
     found = among_others(family_of(0.021, 0.012, 0.4), PLAN)
-    assert found["total.risk_ratio"] == found["primary"]
+    assert found["corrected.risk_ratio"] == found["primary"]
 
 
 def test_everything_else_explores_under_benjamini_and_hochberg():
@@ -84,8 +84,8 @@ def test_a_promised_estimate_that_could_not_be_made_of_these_data_is_not_counted
 
 
 def test_where_the_further_designs_were_left_out_the_family_cannot_be_judged():
-    found = among_others(made(total__risk_ratio=0.01, primary=0.01, crude__risk_ratio=0.03), PLAN)
-    assert found["primary"] == found["total.risk_ratio"] == ("primary", None)
+    found = among_others(made(corrected__risk_ratio=0.01, primary=0.01, crude__risk_ratio=0.03), PLAN)
+    assert found["primary"] == found["corrected.risk_ratio"] == ("primary", None)
     assert found["crude.risk_ratio"] == ("exploratory", approx(0.03))
 
 
@@ -100,7 +100,7 @@ def test_the_family_follows_the_estimate_the_plan_calls_primary():
     plan = Plan.checked({"design": {"primary": "stratified.risk_ratio"}})
     found = among_others({**family_of(0.021, 0.012, 0.4), **made(stratified__risk_ratio=0.021)}, plan)
     assert found["stratified.risk_ratio"] == found["primary"]
-    assert found["total.risk_ratio"].family == "exploratory"
+    assert found["corrected.risk_ratio"].family == "exploratory"
 
 
 p_value = st.none() | st.floats(0, 1)
@@ -141,7 +141,7 @@ def test_every_estimate_of_the_record_says_its_family_and_those_of_checks_have_n
     families = {item["id"]: (item["family"], item["p_adjusted"] is None) for item in plain["estimates"]}
     assert {id for id, (family, _) in families.items() if family == "primary"} == {
         "primary",
-        "total.risk_ratio",
+        "corrected.risk_ratio",
         SEVERE,
         HAZARD,
     }

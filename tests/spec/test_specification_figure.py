@@ -11,7 +11,6 @@ import pytest
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.figures.specification_curve import specification_curve
-from counterfault.figures.svg import INK
 
 
 def part(value: float, low: float, high: float, label: str, planned: bool = False) -> Estimate:
@@ -89,7 +88,6 @@ def test_ratios_rise_from_left_to_right_and_the_planned_one_is_darker(width):
     assert len(found) == 4
     assert [y for _, y, _ in found] == sorted((y for _, y, _ in found), reverse=True)  # counted from the top
     assert ["currentColor" in style for _, _, style in found] == [False, False, True, False]
-    assert INK  # what the page's ink is called in a drawing
 
 
 def test_pictures_are_images_with_the_finding_as_a_name_and_nothing_that_could_collide():

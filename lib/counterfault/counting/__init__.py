@@ -103,18 +103,19 @@ def _cells(marked: Any, plan: Plan, covariates: Sequence[str], outcomes: Sequenc
     # The service stays a key even where the plan groups by team: leaving out one service at a time needs it.
     keys = list(dict.fromkeys((*plan.design.strata, plan.design.cluster, "service", *covariates)))
     rows = marked.filter(marked.step == ANALYSED).mutate(exposed=(marked.assistance == "ai").cast("int64"))
+    chance = [CHANCE] if CHANCE in rows.columns else []
     grouped = rows.group_by([*keys, "exposed"]).agg(
         n=rows.count(),
         exposure_hours=rows.count() * float(plan.outcome.follow_up),
         **{name: rows[name].sum() for name in outcomes},
-        **{CHANCE: rows[CHANCE].sum()},
+        **{name: rows[name].sum() for name in chance},
     )
     frame = grouped.execute()
     types = {
         "exposed": "int64",
         "n": "int64",
         "exposure_hours": "float64",
-        CHANCE: "float64",
+        **dict.fromkeys(chance, "float64"),
         **dict.fromkeys(outcomes, "int64"),
     }
     frame = frame.astype(types).sort_values([*keys, "exposed"], ignore_index=True)

@@ -103,8 +103,9 @@ def author_groups_of(authors: list[str], groups: int) -> pd.DataFrame:
 def _counted(marked: Any, plan: Plan, held_fixed: tuple[str, ...]) -> Cells:
     keys = list(dict.fromkeys((*plan.design.strata, plan.design.cluster, *held_fixed, LEFT_OUT, "exposed")))
     rows = marked.filter(marked.step == ANALYSED).mutate(exposed=(marked.assistance == ASSISTANCE[0]).cast("int64"))
-    sums = {"n": rows.count(), "events": rows.events.sum(), CHANCE: rows[CHANCE].sum()}
+    chance = [CHANCE] if CHANCE in rows.columns else []
+    sums = {"n": rows.count(), "events": rows.events.sum(), **{name: rows[name].sum() for name in chance}}
     frame = rows.group_by(keys).agg(**sums).order_by(keys).execute()
-    frame = frame.astype({"exposed": "int64", "n": "int64", "events": "int64", CHANCE: "float64"})
+    frame = frame.astype({"exposed": "int64", "n": "int64", "events": "int64", **dict.fromkeys(chance, "float64")})
     frame["exposure_hours"] = frame["n"] * float(plan.outcome.follow_up)
     return Cells(frame, plan.design.strata, plan.design.cluster)

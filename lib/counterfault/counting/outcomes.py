@@ -77,11 +77,11 @@ def _usual_delay(written: Any, linked: Linked) -> float:
 
 
 def _with_chance(marked: Any, tables: Tables, linked: Linked, plan: Plan) -> Any:
-    """The column :data:`CHANCE`; 0 where time plays no part in the plan's rule."""
+    """The column :data:`CHANCE`: 0 where people name every cause, and absent where nobody knows the chance."""
     rule = rule_for(plan.outcome)
     found = chance_of_a_link(rule, tables, linked.start, linked.end, plan.outcome.window_hours)
     if found is None:
-        return marked.mutate(**{CHANCE: ibis.literal(0.0, "float64")})
+        return marked.mutate(**{CHANCE: ibis.literal(0.0, "float64")}) if rule.name == "recorded" else marked
     joined = marked.left_join(found.rename({CHANCE: "chance"}), "deployment_id").drop("deployment_id_right")
     return joined.mutate(**{CHANCE: joined[CHANCE].fill_null(0.0)})
 

@@ -2,7 +2,6 @@
 
 from counterfault.showing.attempts import attempts, further
 from counterfault.showing.challenged import (
-    read_a_challenge,
     tell_behaviour,
     tell_confounding,
     tell_controls,
@@ -10,7 +9,7 @@ from counterfault.showing.challenged import (
     tell_link_readings,
     tell_multiverse,
     tell_omissions,
-    tell_what_held,
+    withstood_table,
 )
 from counterfault.showing.closing import closing
 from counterfault.showing.frames import failures_by_period, labels_by_period, labels_by_service, periods_in
@@ -90,7 +89,6 @@ __all__ = [
     "power",
     "quarantine_table",
     "ratios_behind",
-    "read_a_challenge",
     "risk_periods",
     "share_curves",
     "share_of_changes",
@@ -120,6 +118,6 @@ __all__ = [
     "tell_reversal",
     "tell_self_controlled",
     "tell_total_and_direct",
-    "tell_what_held",
     "with_parts",
+    "withstood_table",
 ]

@@ -10,7 +10,9 @@ from counterfault.checks.check import in_words
 from counterfault.checks.tried import side, turned
 from counterfault.estimate import Estimate, figures
 from counterfault.estimating import Estimates
+from counterfault.figures.tables import Table
 from counterfault.showing.prose import Prose
+from counterfault.showing.tables import checks_table
 
 # The rows of the check table that read a challenge; the others ask whether there are data enough.
 READ_A_CHALLENGE = (
@@ -202,21 +204,14 @@ def _seen(tried: Estimates) -> Iterable[str]:
 DETECTABLE = "minimum_detectable_effect"
 
 
-def read_a_challenge(checks: Iterable[Check]) -> list[Check]:
-    """The checks that read a challenge, in the order of the notebook."""
+def withstood_table(checks: Iterable[Check]) -> Table:
+    """The checks that read a challenge, under a sentence of how many held."""
     known = {check.id: check for check in checks}
-    return [known[id] for id in READ_A_CHALLENGE if id in known]
-
-
-def tell_what_held(checks: Sequence[Check]) -> Prose:
-    """How many of the checks held, which did not, and which the data cannot answer."""
-    by = {status: [check for check in checks if check.status is status] for status in Status}
-    held, broken, silent = by[Status.PASS], by[Status.FAIL], by[Status.NOT_ASSESSED]
-    told = f"Of {len(checks)} attempts to break the answer **{len(held)} left it standing**, {len(broken)} did not"
-    told += f", and {len(silent)} cannot be made with these data." if silent else "."
-    if broken:
-        told += " It did not withstand: " + " ".join(f"“{check.question}”" for check in broken)
-    return Prose(told)
+    read = [known[id] for id in READ_A_CHALLENGE if id in known]
+    held, broken = (sum(check.status is status for check in read) for status in (Status.PASS, Status.FAIL))
+    silent = len(read) - held - broken
+    told = f"Of {len(read)} attempts to break the answer {held} left it standing and {broken} did not"
+    return checks_table(read, told + (f"; {silent} cannot be made with these data" if silent else ""))
 
 
 def _reason(found: Estimate) -> str:

@@ -135,8 +135,8 @@ def tell_coincidence(estimates: Estimates, cells: Cells) -> Prose:
         return Prose("No link of this plan can be a coincidence of time, so there is nothing to take off.")
     failed = cells.two_by_two().unexposed_events
     told = (
-        f"Of the {failed:,} failed deployments that are not AI-assisted, about **{known.share:.0%}** would stand in this "
-        f"table by coincidence alone: with the deployments moved by whole weeks, that many would have had an incident."
+        f"Of the {failed:,} failed deployments that are not AI-assisted, **{known.share:.0%}** are coincidence, strata "
+        f"weighed as they are compared: with the deployments moved by whole weeks, so many would have had an incident."
     )
     if not total.estimable:
         return Prose(f"{told} There is no ratio to correct.")

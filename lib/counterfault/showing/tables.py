@@ -130,7 +130,7 @@ def _sentence(caveat: str) -> str:
     return caveat[0].upper() + caveat[1:].rstrip(".") + "."
 
 
-def checks_table(checks: Iterable[Check]) -> Table:
+def checks_table(checks: Iterable[Check], caption: str = "Checks made before the estimate may speak") -> Table:
     """The questions asked before the estimate may speak, with the number that decided each."""
     rows = [
         {
@@ -142,4 +142,4 @@ def checks_table(checks: Iterable[Check]) -> Table:
         }
         for check in checks
     ]
-    return Table(pd.DataFrame(rows), "Checks made before the estimate may speak", longest=WHOLE_SENTENCE)
+    return Table(pd.DataFrame(rows), caption, longest=WHOLE_SENTENCE)

@@ -14,7 +14,7 @@ is a difference is asked of the data as they are, and only how large it is gets 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf, isfinite, sqrt
+from math import copysign, exp, hypot, inf, isfinite, log, sqrt
 
 import numpy as np
 from scipy.special import stdtrit
@@ -23,7 +23,12 @@ from counterfault.cells import Cells
 from counterfault.estimate import Estimate, Interval, not_estimable
 
 CHANCE = "chance_events"  # column of the cells: failures expected by coincidence
-MOST = 0.8  # share of the others' failures; beyond it hardly anything is left to compare
+MOST = 0.95  # share of the others' failures; beyond it hardly anything is left to compare
+
+UNKNOWN = (
+    "How many links are coincidence is not known, because the data are too short to move incidents about or the rule "
+    "always finds a deployment; the ratio is as counted, and coincidences pull it towards 1."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,8 @@ def without_coincidences(found: Estimate, cells: Cells) -> Estimate:
     Returns
     -------
     The corrected ratio. Its limits are those of ``found``, corrected alike and widened for what is not known of the
-    share (Zou & Donner 2008, Statistics in Medicine 27:1693, for limits of a sum from limits of its parts); a limit is
-    never on the other side of 1 than before. Not estimable where more than :data:`MOST` of the others' failures are
+    share (Zou & Donner 2008, Statistics in Medicine 27:1693, for limits of a sum from limits of its parts); a limit
+    stays on its side of 1. Not estimable where more than :data:`MOST` of the others' failures are
     coincidence.
 
     Notes
@@ -112,6 +117,8 @@ def without_coincidences(found: Estimate, cells: Cells) -> Estimate:
             f"compare. A shorter window, or causes recorded by people, would leave more.",
             method=found.method, level=found.interval.level, support=found.support,
         )  # fmt: skip
+    if CHANCE not in cells.frame:
+        return replace(found, caveats=(*found.caveats, UNKNOWN))
     return replace(
         found,
         value=_corrected(found.value, known.share),
@@ -127,15 +134,30 @@ def _corrected(ratio: float, share: float) -> float:
 
 def _limits(found: Estimate, known: Background) -> Interval:
     """Limits corrected, then widened by what is not known of the share; 1 is a fixed point of the correction."""
-    level, value = found.interval.level, _corrected(found.value, known.share)
-    reach = float(stdtrit(known.degrees, 0.5 + level / 2)) * known.error
-    by_share = abs(found.value - 1) / (1 - known.share) ** 2 * reach
-    low, high = (_corrected(limit, known.share) for limit in (found.interval.low, found.interval.high))
-    wider_low = max(value - sqrt((value - low) ** 2 + by_share**2), 0.0)
-    wider_high = value + sqrt((high - value) ** 2 + by_share**2) if isfinite(high) else inf
-    return Interval(
-        max(wider_low, 1.0) if low > 1 else wider_low, min(wider_high, 1.0) if high < 1 else wider_high, level
-    )
+    level = found.interval.level
+    reach = float(stdtrit(known.degrees, 0.5 + level / 2)) * known.error / (1 - known.share)
+    low, high = (_limit(found.value, bound, known.share, reach) for bound in (found.interval.low, found.interval.high))
+    return Interval(low, high, level)
+
+
+def _limit(ratio: float, bound: float, share: float, reach: float) -> float:
+    """One limit of 1 + (R − 1)/(1 − b), from the limit of R and from how far b reaches, relative to 1 − b.
+
+    On the side of 1 that the ratio lies on, both are factors of the excess R − 1, and squares of their logarithms add:
+    whatever is not known of the share, a limit stays on its side of 1. On the other side, distances from the estimate
+    add in squares.
+    """
+    if not isfinite(bound):
+        return bound
+    value, corrected = _excess(ratio, share), _excess(bound, share)
+    if value * corrected > 0:
+        apart = log(corrected / value)
+        return max(1 + value * exp(copysign(hypot(apart, reach), apart)), 0.0)
+    return max(1 + value + copysign(hypot(corrected - value, value * reach), corrected - value), 0.0)
+
+
+def _excess(ratio: float, share: float) -> float:
+    return (ratio - 1) / (1 - share)
 
 
 def _error(found: Estimate, known: Background) -> float:
