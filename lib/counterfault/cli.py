@@ -249,8 +249,14 @@ def simulate(world: str, seed: int, size: int | None, out: Path) -> None:
 @cli.command()
 @click.option("--world", "names", multiple=True, help="Only this world; may be repeated. [default: all of them]")
 @click.option("--runs", default=200, show_default=True, type=click.IntRange(min=2), help="Organisations per world.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Same seed, same bytes.")
-@click.option("--jobs", default=0, show_default="one per processor", help="Processes at the same time.")
+@click.option("--seed", default=100_000, show_default=True, type=click.IntRange(min=0), help="Same seed, same bytes.")
+@click.option(
+    "--jobs",
+    default=0,
+    show_default="one per processor",
+    type=click.IntRange(min=0),
+    help="Processes at the same time.",
+)
 @click.option(
     "--plan", "plan_path", type=click.Path(path_type=Path), help="What they promise. [default: the default plan]"
 )
@@ -265,7 +271,9 @@ def validate(names: tuple[str, ...], runs: int, seed: int, jobs: int, plan_path:
 
     if unknown := [name for name in names if name not in WORLDS]:
         raise ValueError(f"--world {unknown[0]}: there is no such world; there are {', '.join(WORLDS)}")
-    worlds = [WORLDS[name] for name in names or VALIDATION_WORLDS]
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"--out {out}: there is a file of that name; name a folder")
+    worlds = [WORLDS[name] for name in dict.fromkeys(names or VALIDATION_WORLDS)]
     promise = Plan() if plan_path is None else Plan.read(plan_path)
     _say(f"{len(worlds)} worlds, {runs:,} organisations each, plan {promise.digest}")
     rows = run_worlds(worlds, runs, seed=seed, plan=promise, jobs=jobs or processors(), say=_say)

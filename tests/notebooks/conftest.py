@@ -22,6 +22,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
         '[sources]\ndeployments = "deployments.parquet"\nincidents = "incidents.csv"\n'
         'dependencies = "dependencies.csv"\n'
         "[outcome]\nwindow_hours = 6.0\n"
+        "[challenges.multiverse]\npermutations = 99\n[challenges.plasmode]\nruns = 100\nratios = [1.5]\n"
     )
     return open_inputs(plan)
 

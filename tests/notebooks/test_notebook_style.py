@@ -20,7 +20,13 @@ def cells(path: Path, kind: str) -> list[Any]:
 
 
 def test_the_suite_has_its_notebooks() -> None:
-    assert {path.stem for path in NOTEBOOKS} >= {"10_data_quality", "20_adoption", "30_association", "90_verdict"}
+    assert {path.stem for path in NOTEBOOKS} >= {
+        "10_data_quality",
+        "20_adoption",
+        "30_association",
+        "60_challenges",
+        "90_verdict",
+    }
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -16,7 +16,7 @@ from counterfault.places import notebooks_folder
 from counterfault.record import validate
 from counterfault.running.runner import RunResult, estimates_shown, notebook_parameters
 
-WITH_NUMBERS = ["20_adoption", "30_association", "90_verdict"]
+WITH_NUMBERS = ["20_adoption", "30_association", "60_challenges", "90_verdict"]
 
 
 def by_id(shown: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

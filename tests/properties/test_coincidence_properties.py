@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, isclose
 
 import numpy as np
@@ -129,13 +130,19 @@ def test_taking_a_background_out_moves_a_ratio_away_from_one(before, drawn):
 @few
 @given(before=estimates(), drawn=counted())
 def test_an_estimate_without_coincidences_stays_as_it_is(before, drawn):
-    none = Cells(drawn.frame.assign(chance_events=0.0), drawn.strata)
-    unknown = Cells(drawn.frame.drop(columns="chance_events"), drawn.strata)
-    for each in (none, unknown):
-        after = without_coincidences(before, each)
-        assert after.value == approx(before.value)
-        assert (after.interval.low, after.interval.high) == approx((before.interval.low, before.interval.high))
-        assert after.standard_error == approx(before.standard_error)
+    after = without_coincidences(before, Cells(drawn.frame.assign(chance_events=0.0), drawn.strata))
+    assert after.value == approx(before.value)
+    assert (after.interval.low, after.interval.high) == approx((before.interval.low, before.interval.high))
+    assert after.standard_error == approx(before.standard_error)
+
+
+def test_where_nobody_knows_how_many_are_coincidence_the_ratio_stays_and_the_reader_is_told():
+    unknown = Cells(expected([(1, 1, 5, 5)], 2).frame.drop(columns="chance_events"), STRATA)
+    before = found(2.0, 1.5, 2.7)
+    after = without_coincidences(before, unknown)
+    assert (after.value, after.interval, after.method) == (before.value, before.interval, before.method)
+    assert after.caveats[0].startswith("How many links are coincidence is not known, because the data are too short ")
+    assert after.caveats[0].endswith("; the ratio is as counted, and coincidences pull it towards 1.")
 
 
 def test_what_cannot_be_estimated_is_handed_on():
@@ -258,17 +265,42 @@ def test_limits_grow_by_what_is_not_known_of_the_share():
     assert unsure.interval.low < sure.interval.low < sure.interval.high < unsure.interval.high
 
 
+@pytest.mark.parametrize("nearly", [1.0001, 1 / 1.0001])
+def test_a_difference_that_was_there_is_there_still_whatever_is_not_known_of_the_share(nearly):
+    uneven = cells([(f"s{n}", "q", arm, 1000, 100, 10.0 + 60.0 * (n % 2)) for n in range(6) for arm in (0, 1)])
+    before = found(2.0, nearly, 2.7) if nearly > 1 else found(0.5, 0.3, nearly)
+    after = without_coincidences(before, uneven)
+    assert 1.0 not in before.interval
+    assert 1.0 not in after.interval
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 2.0])
+def test_two_services_that_know_nothing_of_the_share_give_limits_all_the_same(ratio):
+    opposite = [("a", "q", 1, 1000, 9, 0.0), ("a", "q", 0, 1000, 100, 0.0)]
+    opposite += [("b", "q", 1, 1000, 9, 0.0), ("b", "q", 0, 1000, 1, 90.0)]
+    after = without_coincidences(found(ratio, ratio / 2, 2 * ratio + 0.1, level=0.999), cells(opposite))
+    assert 0 <= after.interval.low <= after.value <= after.interval.high
+
+
+def test_failures_that_are_no_coincidence_are_counted_for_the_exposed():
+    # 300 failures of exposed changes at three times the others' risk; half of the others' are coincidence, which is a
+    # sixth of what failed among the exposed.
+    alone = cells([("a", "q", 1, 1000, 300, 50.0), ("a", "q", 0, 1000, 100, 50.0)])
+    before = replace(found(3.0, 2.0, 4.5), support={"exposed_events": 300})
+    assert without_coincidences(before, alone).support == {"exposed_events": 300, "exposed_events_caused": 250}
+
+
 # --- too little left
 
 
-@pytest.mark.parametrize(("chance", "estimable"), [(80.0, True), (80.1, False)])
-def test_beyond_four_fifths_coincidence_nothing_is_estimated_and_the_reason_is_said(chance, estimable):
+@pytest.mark.parametrize(("chance", "estimable"), [(95.0, True), (95.1, False)])
+def test_where_nearly_all_is_coincidence_nothing_is_estimated_and_the_reason_is_said(chance, estimable):
     drawn = cells([("a", "q", 1, 1000, 200, chance), ("a", "q", 0, 1000, 100, chance)])
     after = without_coincidences(found(2.0, 1.5, 2.7, level=0.9), drawn)
     assert after.estimable is estimable
     if not estimable:
         assert after.caveats[0] == (
-            "Coincidence accounts for 80% of the failures of other changes: too little is left to compare. A shorter "
+            "Coincidence accounts for 95% of the failures of other changes: too little is left to compare. A shorter "
             "window, or causes recorded by people, would leave more."
         )
         assert (after.interval.low, after.interval.high, after.interval.level) == (0.0, inf, 0.9)

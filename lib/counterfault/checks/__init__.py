@@ -25,7 +25,7 @@ from counterfault.checks.enough import (
 )
 from counterfault.checks.facts import Facts
 from counterfault.checks.labels import late_labels
-from counterfault.checks.robust import linked_by_record, unknown_as_either
+from counterfault.checks.robust import linked_by_record
 from counterfault.checks.tried import (
     controls_hold_1,
     designs_agree,
@@ -35,6 +35,7 @@ from counterfault.checks.tried import (
     multiverse_agrees,
     nobody_carries_it,
     systematic_error,
+    unknown_as_either,
     unmeasured_confounder,
 )
 from counterfault.counting import Counted

@@ -16,11 +16,6 @@ from counterfault.plan import PRIMARY
 
 PLACEBO_ZONE = (0.8, 1.25)  # an interval that should hold 1 must at least reach into this zone, as in OHDSI's SCCS
 
-# An interval from 0.07 to 14 reaches into every zone there is: it would pass whatever the bias. A null outcome is heard
-# only where the upper limit is at most ten times the lower one. At that width an interval round 1 runs from 0.32 to
-# 3.2, so a bias that makes the risk four times or a quarter of what it is is still seen; beyond it the check says so.
-WIDEST_NULL_INTERVAL = 10.0
-
 
 def balance(facts: Facts) -> Check:
     """Are measured confounders alike? A gate only where the primary estimate does not itself adjust for them."""
@@ -37,9 +32,9 @@ def balance(facts: Facts) -> Check:
     return Check(
         id="balance",
         question=question,
-        status=passed(worst <= wanted or adjusted),
+        status=passed(worst <= wanted),
         value=worst,
-        threshold=f"at most {wanted:g}, or adjusted for",
+        threshold=f"at most {wanted:g}",
         sentence=f"the largest standardised difference within strata is {worst:.2f} ({level_name}){remedy}",
         gate=not adjusted,
     )
@@ -70,6 +65,7 @@ def _comparisons(counted: Counted) -> pd.Series[float]:
 def placebo(facts: Facts) -> Check:
     """Incidents before the deployment cannot be its doing; a ratio away from 1 speaks of bias."""
     return _null_check(
+        facts,
         facts.placebo,
         "placebo_in_time",
         "Are incidents before the deployment unrelated to AI?",
@@ -84,7 +80,7 @@ def next_deployment(facts: Facts) -> Check:
     if found is None:
         return not_assessed("next_deployment", question, "this challenge was not made", gate=False)
     what = "this deployment's incidents by the next one's label"
-    return replace(_null_check(found, "next_deployment", question, what), gate=False)
+    return replace(_null_check(facts, found, "next_deployment", question, what), gate=False)
 
 
 def negative_control(facts: Facts) -> Check:
@@ -92,33 +88,50 @@ def negative_control(facts: Facts) -> Check:
     question = "Are incidents of other known causes unrelated to AI?"
     if facts.control is None:
         return not_assessed("negative_control", question, "no column cause", gate=True)
-    return _null_check(facts.control, "negative_control", question, "incidents attributed to something else")
+    return _null_check(facts, facts.control, "negative_control", question, "incidents attributed to something else")
 
 
-def _null_check(found: Estimate, id: str, question: str, what: str) -> Check:
+def _null_check(facts: Facts, found: Estimate, id: str, question: str, what: str) -> Check:
+    """Fails where the null outcome shows a bias; passes only where it would have shown the one that matters.
+
+    That is the bias that would take the nearer limit of the primary estimate to 1, or, where it claims no side, a ratio
+    worth acting on. A check whose interval leaves room for it has seen nothing, and says so.
+    """
     low, high = PLACEBO_ZONE
     if not found.support.get("events"):
         return not_assessed(id, question, f"no {what}", gate=True)
     if not found.estimable:
         return not_assessed(id, question, f"{what}: {found.caveats[0].rstrip('.')}", gate=True)
-    if _too_wide(found):
-        reason = f"{what}: the interval {in_words(found)} is too wide to show a bias"
+    claimed, matters = _bias_that_matters(facts)
+    away = found.interval.low > high or found.interval.high < low
+    same_side = (claimed > 0 and found.interval.low > 1) or (claimed < 0 and found.interval.high < 1)
+    if not (away or same_side) and not _would_have_shown(found, claimed, matters):
+        reason = f"{what}: {in_words(found)} leaves room for a bias of {matters:.2f} times, which would matter here"
         return not_assessed(id, question, reason, gate=True)
-    meets = found.interval.low <= high and found.interval.high >= low
     return Check(
         id=id,
         question=question,
-        status=passed(meets),
+        status=passed(not (away or same_side)),
         value=found.value,
-        threshold=f"interval meets {low:g} to {high:g}",
+        threshold=f"meets {low:g} to {high:g}, holds 1 on the side claimed, and excludes a bias that matters",
         sentence=f"ratio for {what}: {in_words(found)}; an unbiased comparison gives about 1",
         gate=True,
     )
 
 
-def _too_wide(found: Estimate) -> bool:
-    low, high = found.interval.low, found.interval.high
-    return (high / low if low > 0 else inf) > WIDEST_NULL_INTERVAL
+def _bias_that_matters(facts: Facts) -> tuple[int, float]:
+    """The side the primary estimate claims, and the bias, as a factor above 1, that alone could have made the claim."""
+    interval = facts.estimates["primary"].interval
+    if interval.low > 1:
+        return 1, interval.low
+    if interval.high < 1:
+        return -1, 1 / interval.high if interval.high > 0 else inf
+    return 0, facts.plan.decision.worth_acting_on
+
+
+def _would_have_shown(found: Estimate, claimed: int, matters: float) -> bool:
+    above, below = found.interval.high < matters, found.interval.low > 1 / matters
+    return above if claimed > 0 else below if claimed < 0 else above and below
 
 
 def direction(facts: Facts) -> Check:

@@ -2,62 +2,85 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from scipy.stats import hypergeom
 
 from counterfault.challenges.late_labels import LATE
 from counterfault.checks.check import Check, in_words, not_assessed, passed
 from counterfault.checks.facts import Facts
 from counterfault.estimate import Estimate
+from counterfault.estimators.detectable import minimum_detectable_effect
 
-LOOKED = 0.1  # a p value below which late labels are taken to speak of AI more often than chance allows
+UNEVEN = 0.05  # a p value of either side below which late labels are taken to speak of one kind more often
 
 
 def late_labels(facts: Facts) -> Check:
     """A difference that is there only with labels written after the incident is a difference in looking.
 
-    Asked of the limits and not of the estimate: a claim that cannot bear the loss of such labels rested on them. Where
-    they say "AI" more often than chance allows, somebody was looking for AI, and the claim must also bear that these
-    changes be read as they would stand had nobody looked: without AI.
+    Labels looked up of both kinds alike cost neither its share of failures. Where they say one thing more often than
+    chance allows, somebody was looking for it, and a claim must stand without these changes, and with those found to be
+    AI read as they would have stood had nobody looked: without.
     """
     question = "Does the answer stand without labels written after the incident?"
-    primary, frame = facts.estimates["primary"], facts.counted.cells.frame
+    frame = facts.counted.cells.frame
     if LATE not in frame:
         return not_assessed("late_labels", question, "no column label_recorded_at", gate=True)
-    late = int(frame[LATE].sum())
-    told = f"{late} failed deployments were labelled after their incident had begun"
-    readings = _readings(facts) if late and _side(primary) else ()
-    if late and not readings:
-        told += "; the interval holds 1, so there is no claim that could rest on them"
+    late = _late(facts)
+    told = f"{late.ai} AI-assisted and {late.other} other failures were labelled after their incident had begun"
+    readings: tuple[tuple[str, Estimate], ...] = ()
+    if not late.uneven:
+        told += ", no more of one kind than chance allows"
+    elif not _claims(facts):
+        told += "; the answer claims neither a side nor that there is no difference, so nothing rests on them"
+    elif (without := facts.without_late_labels) is not None:
+        readings = (("without them", without), *(("with their AI unseen", part) for part in without.parts[:1]))
     return Check(
         id="late_labels",
         question=question,
-        status=passed(all(_side(found) == _side(primary) for _, found in readings)),
-        value=late,
-        threshold="the answer keeps the side it claims",
+        status=passed(all(_keeps(facts, found) for _, found in readings)),
+        value=late.ai + late.other,
+        threshold="as many of either kind, or the answer keeps what it claims",
         sentence="; ".join((told, *(f"{name} {_told(found)}" for name, found in readings))),
         gate=True,
     )
 
 
-def _readings(facts: Facts) -> tuple[tuple[str, Estimate], ...]:
-    """The primary estimate without late labels, and, where somebody was looking for AI, with what they found unseen."""
-    without = facts.without_late_labels
-    if without is None:
-        return ()
-    unseen = without.parts[:1] if _looked_for_ai(facts, without) else ()
-    return (("without them", without), *(("with their AI unseen", part) for part in unseen))
+class Late(NamedTuple):
+    """Late labels of failed changes: how many say AI, how many do not, and whether that is uneven."""
+
+    ai: int
+    other: int
+    uneven: bool
+
+
+def _late(facts: Facts) -> Late:
+    """Uneven by Fisher's exact test of either side, given how many changes of each kind failed."""
+    frame, counts = facts.counted.cells.frame, facts.counted.cells.two_by_two()
+    exposed = frame["exposed"] == 1
+    ai, other = int(frame.loc[exposed, LATE].sum()), int(frame.loc[~exposed, LATE].sum())
+    failed = counts.exposed_events + counts.unexposed_events
+    more = hypergeom.sf(ai - 1, failed, counts.exposed_events, ai + other)
+    fewer = hypergeom.cdf(ai, failed, counts.exposed_events, ai + other)
+    return Late(ai, other, bool(min(more, fewer) < UNEVEN))
+
+
+def _claims(facts: Facts) -> bool:
+    """A side of 1, or, where the design could see a difference worth acting on, that there is none."""
+    primary = facts.estimates["primary"]
+    detectable = minimum_detectable_effect(primary)
+    return _side(primary) != 0 or (detectable is not None and detectable <= facts.plan.decision.worth_acting_on)
+
+
+def _keeps(facts: Facts, found: Estimate) -> bool:
+    primary, d = facts.estimates["primary"], facts.plan.decision.worth_acting_on
+    if claimed := _side(primary):
+        return _side(found) == claimed
+    return found.estimable and 1 / d < found.value < d
 
 
 def _told(found: Estimate) -> str:
     return in_words(found) if found.estimable else "there is no ratio"
-
-
-def _looked_for_ai(facts: Facts, without: Estimate) -> bool:
-    """Whether failures of AI-assisted changes carry late labels more often than those of others (Fisher, one-sided)."""
-    counts = facts.counted.cells.two_by_two()
-    late, late_others = (without.support[f"late_{arm}_events"] for arm in ("exposed", "unexposed"))
-    failed = counts.exposed_events + counts.unexposed_events
-    return float(hypergeom.sf(late - 1, failed, counts.exposed_events, late + late_others)) < LOOKED
 
 
 def _side(found: Estimate) -> int:

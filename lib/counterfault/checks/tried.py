@@ -7,7 +7,8 @@ none must keep that, too: no other reading may claim one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
+from dataclasses import replace
+from math import isnan
 
 from counterfault.checks.check import Check, in_words, not_assessed, passed
 from counterfault.checks.facts import Facts
@@ -82,6 +83,9 @@ def nobody_carries_it(facts: Facts) -> Check:
     told = f"left out in turn, by {', '.join(each.id.rpartition('.')[2].replace('_', ' ') for each in tried)}"
     if not found:
         return _kept("leave_one_out", question, facts, facts.without_one, "services left out in turn")
+    if side(facts.estimates["primary"]) == 0:
+        # Where no side is claimed, any omission may be the one that hid it, not only the one nearest to 1.
+        found = [part for estimate in tried for part in estimate.parts]
     return _kept("leave_one_out", question, facts, found, told)
 
 
@@ -107,6 +111,14 @@ def designs_agree(facts: Facts) -> Check:
     )
 
 
+def unknown_as_either(facts: Facts) -> Check:
+    """Every unlabelled change counted as AI-assisted, and every one as not."""
+    question = "Does the answer stay when all unlabelled changes are counted as AI-assisted, or all as not?"
+    ids = ("label_error.unknown_as_ai", "label_error.unknown_as_human")
+    found = [replace(facts.found[id], label=id.rpartition(".")[2].replace("_", " ")) for id in ids if id in facts.found]
+    return _kept("label_bounds", question, facts, found, "read as AI-assisted and as not")
+
+
 def label_error_keeps_it(facts: Facts) -> Check:
     """Labels may be wrong: by a judged sample where there is one, else by the plan's priors."""
     question = "Does the answer stand if labels are as often wrong as the plan allows?"
@@ -114,6 +126,10 @@ def label_error_keeps_it(facts: Facts) -> Check:
     primary = facts.estimates["primary"]
     if found is None or not found.estimable or not primary.estimable:
         reason = NOT_TRIED if found is None else (found.caveats or ("there is no primary estimate",))[0].rstrip(".")
+        return not_assessed("label_error", question, reason, gate=False)
+    draws, discarded = found.support.get("draws", 0), found.support.get("discarded", 0)
+    if discarded > MOST_DISCARDED * draws:
+        reason = f"{discarded / draws:.0%} of the draws contradict the data; narrower priors or an audit would help"
         return not_assessed("label_error", question, reason, gate=False)
     return Check(
         id="label_error",
@@ -127,14 +143,14 @@ def label_error_keeps_it(facts: Facts) -> Check:
 
 def unmeasured_confounder(facts: Facts) -> Check:
     """Would one as strong as the strongest measured confounder be enough to explain the answer?"""
-    question = "Would a confounder as strong as the strongest measured one leave the answer standing?"
+    question = "Would a confounder as strong as the strongest measured covariate leave the answer standing?"
     primary = facts.estimates["primary"]
     factors = {
         item.id.rpartition(".without.")[2]: part.value
         for item in facts.found.values()
         if item.id.startswith("confounding.without.")
         for part in item.parts
-        if part.id.endswith(".bounding_factor") and isfinite(part.value)
+        if part.id.endswith(".bounding_factor") and not isnan(part.value)
     }
     if not factors or not primary.estimable:
         reason = "no measured confounder to compare with" if facts.found else NOT_TRIED

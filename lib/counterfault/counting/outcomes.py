@@ -46,23 +46,27 @@ def with_outcomes(deployments: Any, linked: Linked, plan: Plan) -> Any:
 
 
 def _with_late_labels(marked: Any, tables: Tables, linked: Linked) -> Any:
-    """The column ``late_events``: failed, and its label was written after the first incident tied to it had begun, and
-    later than labels usually are.
+    """The column ``late_events``: failed, and its label was written after the first incident tied to it had begun, when
+    most quiet changes already had theirs.
 
-    Whoever looks into an incident also looks for AI; nobody looks into a quiet change. A label that any change would
-    have had by then was not looked up.
+    Whoever looks into an incident also looks for AI; nobody looks into a quiet change. A failure whose incident began
+    before labels usually are there says nothing of that: its label would have come afterwards in any case. Judged by
+    when the incident began and not by when the label came, so that a few labels filled in much later hide nothing.
     """
     if not linked.checked.has("deployments", "label_recorded_at"):
         return marked
     deployments = linked.checked.tables["deployments"]
     delay = deployments.label_recorded_at.epoch_seconds() - deployments.deployed_at.epoch_seconds()
-    written = deployments.select("deployment_id", written="label_recorded_at", delay=delay.cast("float64"))
+    written = deployments.select(
+        "deployment_id", "deployed_at", written="label_recorded_at", delay=delay.cast("float64")
+    )
     begun = linked.links.select("incident_id", "deployment_id").join(
         tables.incidents.select("incident_id", "started_at"), "incident_id"
     )
     first = begun.group_by("deployment_id").agg(began=begun.started_at.min())
+    usual = ibis.interval(seconds=round(_usual_delay(written, linked)))
     late = written.join(first, "deployment_id").filter(
-        lambda both: (both.written > both.began) & (both.delay > _usual_delay(written, linked))
+        lambda both: (both.written > both.began) & (both.began > both.deployed_at + usual)
     )
     late = late.select("deployment_id", late_events=ibis.literal(1, "int64"))
     joined = marked.left_join(late, "deployment_id").drop("deployment_id_right")
@@ -70,9 +74,9 @@ def _with_late_labels(marked: Any, tables: Tables, linked: Linked) -> Any:
 
 
 def _usual_delay(written: Any, linked: Linked) -> float:
-    """Seconds within which 99 in 100 deployments without an incident have their label."""
+    """Seconds within which nine in ten deployments without an incident have their label."""
     quiet = written.anti_join(linked.links, "deployment_id")
-    usual = quiet.delay.quantile(0.99).execute()
+    usual = quiet.delay.quantile(0.9).execute()
     return 0.0 if pd.isna(usual) else float(usual)
 
 

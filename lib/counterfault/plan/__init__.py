@@ -265,7 +265,7 @@ class Decision(Section):
     """How the primary interval is read."""
 
     level: float = Field(default=0.95, gt=0.5, lt=1)
-    equivalence_level: float = Field(default=0.90, gt=0.5, lt=1)
+    equivalence_level: float = Field(default=0.90, ge=0.8, lt=1)
     worth_acting_on: float = 1.25
     secondary: tuple[str, ...] = ("severity.severe.risk_ratio", "timing.hazard_ratio")
 

@@ -14,6 +14,15 @@ Stratum = Literal["service", "team", "layer", "year", "quarter", "month", "week"
 Choice = dict[str, tuple[str, ...]]  # column → values
 
 
+LONGEST_WINDOW = 24.0 * 365
+
+
+def _windows(key: str, values: tuple[float, ...]) -> None:
+    _rising(key, values)
+    if values and values[-1] > LONGEST_WINDOW:
+        raise ValueError(f"{key}: {values[-1]:g} hours is more than a year; no incident is looked for so long after")
+
+
 def _rising(key: str, values: tuple[float, ...], lowest: float = 0.0) -> None:
     if list(values) != sorted({value for value in values if value > lowest}):
         raise ValueError(f"{key}: {list(values)} must be above {lowest:g} and rise without repeats")
@@ -42,7 +51,7 @@ class LinkRules(Section):
 
     @model_validator(mode="after")
     def _windows_rise(self) -> Self:
-        _rising("challenges.link_rules.windows_hours", self.windows_hours)
+        _windows("challenges.link_rules.windows_hours", self.windows_hours)
         return self
 
 
@@ -51,7 +60,7 @@ class NegativeControls(Section):
 
     incidents: Choice = Field(default_factory=_other_causes)
     split_by: Literal["failure_mode", "layer", "severity"] | None = "failure_mode"
-    windows_before: int = Field(default=6, ge=1, le=52)
+    windows_before: int = Field(default=21, ge=1, le=52)
     deployments: Choice = Field(default_factory=_documentation)
     enough: int = Field(default=20, ge=2)
 
@@ -141,7 +150,7 @@ class Multiverse(Section):
 
     @model_validator(mode="after")
     def _something_to_cross(self) -> Self:
-        _rising("challenges.multiverse.windows_hours", self.windows_hours)
+        _windows("challenges.multiverse.windows_hours", self.windows_hours)
         for name in ("links", "windows_hours", "strata", "covariates", "estimators"):
             if not getattr(self, name):
                 raise ValueError(f"challenges.multiverse.{name}: name at least one, or leave the key out")

@@ -178,7 +178,8 @@ def _verdict_table(ours: pd.DataFrame) -> str:
             "planted": [f"{truth:.2f}" for truth in ours["truth"]],
             **{title: _with_error(ours, name) for name, title in names.items()},
             "bias of the log ratio": [
-                f"{value:+.3f} ± {e:.3f}" for value, e in zip(ours["bias"], ours["error_bias"], strict=True)
+                "–" if pd.isna(value) else f"{value:+.3f} ± {e:.3f}"
+                for value, e in zip(ours["bias"], ours["error_bias"], strict=True)
             ],
         }
     )

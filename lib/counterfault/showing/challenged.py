@@ -194,7 +194,7 @@ def _level(tried: Estimates) -> float:
 def _seen(tried: Estimates) -> Iterable[str]:
     power, coverage, seen = (tried.get(f"plasmode.{name}") for name in ("power", "coverage", DETECTABLE))
     if power is not None and power.estimable:
-        yield f"A {power.label} would have been seen in {power.value:.0%} of the runs."
+        yield f"A {power.label.replace('ratio', 'ratio of')} would have been seen in {power.value:.0%} of the runs."
     if seen is not None:
         yield f"Seen in four runs of five: a ratio of {in_words(seen)}." if seen.estimable else f"{_reason(seen)}."
     if coverage is not None and (known := [part.value for part in coverage.parts if part.estimable]):

@@ -51,7 +51,7 @@ def keep(analysis: Analysis, folder: Path) -> dict[str, str]:
         "estimates": _plain(analysis.estimates.values()),
         "tried": _plain(analysis.tried.values()),
     }
-    file.write_text(json.dumps(plain, default=lambda number: number.item()), encoding="utf-8")
+    file.write_text(_text(plain), encoding="utf-8")
     return {KEPT_IN: str(file)}
 
 
@@ -70,7 +70,8 @@ def kept(plan: Plan, checked: Checked, primary: Estimate) -> Kept | None:
     if plain["origin"] != origin:
         return None
     found = Kept(_estimates(plain["estimates"]), _estimates(plain["tried"]))
-    return found if _plain([found.estimates["primary"]]) == _plain([primary]) else None
+    # As text, because an estimate without a value has NaN in it, which no comparison finds equal to itself.
+    return found if _text(_plain([found.estimates["primary"]])) == _text(_plain([primary])) else None
 
 
 def _origin(plan: Plan, checked: Checked) -> Any:
@@ -78,6 +79,10 @@ def _origin(plan: Plan, checked: Checked) -> Any:
     if any(account.digest is None for account in checked.accounts):
         return None
     return [provenance(plan, checked), [str(account) for account in checked.accounts]]
+
+
+def _text(plain: Any) -> str:
+    return json.dumps(plain, default=lambda number: number.item())
 
 
 def _plain(estimates: Iterable[Estimate]) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates
 from counterfault.figures import Figure
@@ -11,7 +13,7 @@ from counterfault.figures.link_grid import link_grid
 from counterfault.figures.power_curve import power_curve
 from counterfault.figures.specification_curve import specification_curve
 from counterfault.plan import Plan
-from counterfault.showing.selections import starting, with_parts
+from counterfault.showing.selections import starting
 from counterfault.showing.tables import EstimatesTable, estimates_table
 
 Shown = Figure | EstimatesTable
@@ -36,9 +38,11 @@ def controls(tried: Estimates, primary: Estimate) -> Shown:
 
 def label_readings(tried: Estimates) -> list[Estimate]:
     """The ratios under other readings of the labels, for a table; the grid of error rates by its middle alone."""
-    found = starting(tried, "label_error.")
-    grid = [item for item in found if item.id == "label_error.at"]
-    return [*with_parts(item for item in found if item not in grid), *grid]
+    shown = []
+    for item in starting(tried, "label_error."):
+        parts = () if item.id == "label_error.at" else item.parts
+        shown += [item, *(replace(part, id=item.id) for part in parts if part.interval != item.interval)]
+    return shown
 
 
 def confounding(tried: Estimates, primary: Estimate, plan: Plan) -> Shown:

@@ -186,10 +186,7 @@ def tell_excluded(verdict: Verdict) -> Prose:
 
 def tell_needed(verdict: Verdict) -> Prose:
     """What it would take for an answer, where the data cannot tell."""
-    return Prose(
-        verdict.needed
-        or "Nothing more for this call. More failures would narrow the interval; they cannot mend a check that failed."
-    )
+    return Prose(verdict.needed or "Nothing more for this call. More failures would narrow the interval.")
 
 
 def _whole(value: float) -> str:

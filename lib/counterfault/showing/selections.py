@@ -17,9 +17,9 @@ from counterfault.figures.tables import Table
 from counterfault.panels import Durations
 
 
-def headlines(found: Estimates) -> list[Estimate]:
-    """One ratio per design, of those that were found."""
-    return one_per_design(found, [id for id in RATIOS if id != "primary"])
+def headlines(found: Estimates, but: str = "") -> list[Estimate]:
+    """One ratio per design, of those that were found; all ``but`` one, which is shown under the name of primary."""
+    return one_per_design(found, [id for id in RATIOS if id not in ("primary", but)])
 
 
 def starting(found: Estimates, *beginnings: str) -> list[Estimate]:

@@ -72,8 +72,8 @@ def logit_without_clusters(cells: Cells) -> Reading:
     """
     held = [name for name in ("author_tenure_days", "at_peak") if name in cells.frame]
     summed = cells.frame.groupby([*held, "exposed"])[["n", "events"]].sum().reset_index()
-    dummies = pd.get_dummies(summed[held].astype("str"), drop_first=True, dtype=float)
-    design = np.column_stack([np.ones(len(summed)), summed["exposed"], dummies])
+    dummies = [pd.get_dummies(summed[name].astype("str"), drop_first=True, dtype=float) for name in held]
+    design = np.column_stack([np.ones(len(summed)), summed["exposed"], *dummies])
     return _logistic(design, summed["n"].to_numpy(float), summed["events"].to_numpy(float))
 
 

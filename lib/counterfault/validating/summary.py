@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ NULL = 1e-9  # a world is null where the planted total ratio is 1 but for roundi
 FALSE_CLAIMS, COVERAGE, WORST_COVERAGE = 0.025, (0.93, 0.97), 0.92
 POWER, POWER_FEW, NO_MATERIAL = 0.90, 0.80, 0.05
 FEW_SERVICES = 8
+SEEN = 1.45  # planted ratios from which on power is promised: 1.5 and 2, as they come out
+ACTED_ON = 1.25  # the smallest ratio worth acting on of the default plan
 
 
 def summarised(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -35,9 +37,9 @@ def summarised(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def _row(rows: pd.DataFrame) -> dict[str, Any]:
     world, reading, runs = str(rows["world"].iloc[0]), str(rows["reading"].iloc[0]), len(rows)
     value, truth = rows["value"].to_numpy(float), rows["truth"].to_numpy(float)
-    usable = np.isfinite(value) & (value > 0)
+    usable, positive = np.isfinite(value), np.isfinite(value) & (value > 0)
     covered = (rows["low"].to_numpy(float) <= truth) & (truth <= rows["high"].to_numpy(float))
-    off = np.log(value[usable] / truth[usable])
+    off = np.log(value[positive] / truth[positive])
     shares = {
         "harm": float((rows["side"] == 1).mean()),
         "benefit": float((rows["side"] == -1).mean()),
@@ -52,7 +54,7 @@ def _row(rows: pd.DataFrame) -> dict[str, Any]:
         "truth": float(truth.mean()),
         **shares,
         "interval": float(usable.mean()),
-        "bias": float(off.mean()) if usable.any() else float("nan"),
+        "bias": float(off.mean()) if len(off) else float("nan"),
         **{f"error_{name}": _error(share, counted.get(name, runs)) for name, share in shares.items()},
         "error_bias": float(off.std(ddof=1) / sqrt(len(off))) if len(off) > 1 else float("nan"),
     }
@@ -61,6 +63,8 @@ def _row(rows: pd.DataFrame) -> dict[str, Any]:
 def _of_calls(rows: pd.DataFrame) -> dict[str, float]:
     calls = rows["call"]
     return {
+        "more": float((calls == "more").mean()),
+        "fewer": float((calls == "fewer").mean()),
         "no_material_difference": float((calls == "no_material_difference").mean()),
         "cannot_tell": float((calls == "cannot_tell").mean()),
         "gate": float((rows["gates"] != "").mean()),
@@ -68,7 +72,11 @@ def _of_calls(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _error(share: float, runs: int) -> float:
-    return sqrt(share * (1 - share) / runs) if runs else float("nan")
+    """Monte Carlo standard error; none in 500 is no proof of none, so one hit and one miss are added to both."""
+    if not runs:
+        return float("nan")
+    padded = (share * runs + 1) / (runs + 2)
+    return sqrt(padded * (1 - padded) / (runs + 2))
 
 
 class Target(NamedTuple):
@@ -100,17 +108,26 @@ def targets(summary: pd.DataFrame, services: Mapping[str, int]) -> list[Target]:
 
 def _promises(world: str, ours: pd.Series[Any], oracle: pd.Series[Any], services: int) -> list[Target]:
     truth = float(ours["truth"])
-    found = []
-    if abs(truth - 1) < NULL:
-        found += [_at_most(world, f"false {side}", ours, side, FALSE_CLAIMS) for side in ("harm", "benefit")]
+    found = [_at_most(world, promise, ours, column, most) for promise, column, most in _limits(truth)]
     if np.isfinite(ours["coverage"]):
         found.append(_covered(world, ours))
-    if truth >= 1.4:
+    if truth >= SEEN and float(oracle["harm"]) > 0:  # of nothing there is no share
         wanted = POWER_FEW if services <= FEW_SERVICES else POWER
         found.append(_power(world, ours, oracle, wanted))
-    if 1.2 <= truth <= 1.3:
-        found.append(_at_most(world, "“no material difference” at 1.25", ours, "no_material_difference", NO_MATERIAL))
     return found
+
+
+def _limits(truth: float) -> Iterator[tuple[str, str, float]]:
+    """What must seldom be said where this is true: promise, column, most."""
+    null = abs(truth - 1) < NULL
+    if null or truth < 1:
+        yield "false harm" if null else "harm, where there is a benefit", "harm", FALSE_CLAIMS
+    if null or truth > 1:
+        yield "false benefit" if null else "benefit, where there is a harm", "benefit", FALSE_CLAIMS
+    if 1 < truth <= ACTED_ON + NULL:
+        yield f"“more than {ACTED_ON:g}”, where it is not", "more", FALSE_CLAIMS
+    if not 1 / ACTED_ON + NULL < truth < ACTED_ON - NULL:
+        yield "“no material difference”, where there is one", "no_material_difference", NO_MATERIAL
 
 
 def _at_most(world: str, promise: str, ours: pd.Series[Any], column: str, most: float) -> Target:
@@ -119,17 +136,17 @@ def _at_most(world: str, promise: str, ours: pd.Series[Any], column: str, most: 
 
 
 def _covered(world: str, ours: pd.Series[Any]) -> Target:
-    """Too wide is no fault a reader suffers from, so only the lower bound can be missed; the page shows both."""
+    """Both ways: an interval that holds the truth too often is wider than it was promised to be."""
     value = float(ours["coverage"])
+    wanted = f"{WORST_COVERAGE:.0%} to {COVERAGE[1]:.0%}"
     return Target(
-        world, "coverage", value, float(ours["error_coverage"]),
-        f"{COVERAGE[0]:.0%} to {COVERAGE[1]:.0%}, worst world {WORST_COVERAGE:.0%}", value >= WORST_COVERAGE,
-    )  # fmt: skip
+        world, "coverage", value, float(ours["error_coverage"]), wanted, WORST_COVERAGE <= value <= COVERAGE[1]
+    )
 
 
 def _power(world: str, ours: pd.Series[Any], oracle: pd.Series[Any], wanted: float) -> Target:
     seen = float(oracle["harm"])
-    share = float(ours["harm"]) / seen if seen > 0 else float("nan")
+    share = float(ours["harm"]) / seen
     error = (
         share * sqrt((ours["error_harm"] / ours["harm"]) ** 2 + (oracle["error_harm"] / seen) ** 2) if share else 0.0
     )

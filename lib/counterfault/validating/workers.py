@@ -42,10 +42,14 @@ def run_worlds(
         waiting: Mapping[Future[Rows], int] = {
             pool.submit(run_world, world, list(seeds), plan): number for number, (world, seeds) in enumerate(tasks)
         }
-        for finished in as_completed(waiting):
-            number = waiting[finished]
-            done[number] = finished.result()
-            progress.advance(len(tasks[number][1]), tasks[number][0].name)
+        try:
+            for finished in as_completed(waiting):
+                number = waiting[finished]
+                done[number] = finished.result()
+                progress.advance(len(tasks[number][1]), tasks[number][0].name)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # else a fault is told only when hours of other worlds are done
+            raise
     return [row for number in sorted(done) for row in done[number]]
 
 

@@ -133,7 +133,8 @@ def attributable(primary: Estimate) -> Attributable | None:
 
     None without a ratio above 0: where no AI-assisted change failed, nothing says how many would have.
     """
-    exposed = primary.support.get("exposed_events")
+    # A ratio without coincidences speaks of the failures that are none.
+    exposed = primary.support.get("exposed_events_caused", primary.support.get("exposed_events"))
     if not primary.value > 0 or exposed is None:
         return None
     low, high = primary.interval.low, primary.interval.high

@@ -22,8 +22,10 @@ from scipy.special import stdtrit
 from counterfault.cells import Cells
 from counterfault.estimate import Estimate, Interval, not_estimable
 
+CAUSED = "exposed_events_caused"  # in ``support``: failures of the exposed, coincidences left out
 CHANCE = "chance_events"  # column of the cells: failures expected by coincidence
 MOST = 0.95  # share of the others' failures; beyond it hardly anything is left to compare
+FURTHEST = 300.0  # on the log scale; two services may know so little of the share that exp would overflow
 
 UNKNOWN = (
     "How many links are coincidence is not known, because the data are too short to move incidents about or the rule "
@@ -124,8 +126,15 @@ def without_coincidences(found: Estimate, cells: Cells) -> Estimate:
         value=_corrected(found.value, known.share),
         interval=_limits(found, known),
         standard_error=_error(found, known),
+        support={**found.support, CAUSED: _caused(found, known)},
         method=f"{found.method}; less the background of coincident links, {known.share:.0%} of the others' failures",
     )
+
+
+def _caused(found: Estimate, known: Background) -> int:
+    """Failures of the exposed that are not coincidence: of R·p failures b·p are, p being the others' risk."""
+    share = known.share / found.value if found.value > 0 else 1.0
+    return round(found.support.get("exposed_events", 0) * max(1 - share, 0.0))
 
 
 def _corrected(ratio: float, share: float) -> float:
@@ -152,7 +161,7 @@ def _limit(ratio: float, bound: float, share: float, reach: float) -> float:
     value, corrected = _excess(ratio, share), _excess(bound, share)
     if value * corrected > 0:
         apart = log(corrected / value)
-        return max(1 + value * exp(copysign(hypot(apart, reach), apart)), 0.0)
+        return max(1 + value * exp(copysign(min(hypot(apart, reach), FURTHEST), apart)), 0.0)
     return max(1 + value + copysign(hypot(corrected - value, value * reach), corrected - value), 0.0)
 
 
