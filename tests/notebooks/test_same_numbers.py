@@ -28,6 +28,12 @@ def shown_by_the_run(finished: RunResult, name: str) -> dict[str, dict[str, Any]
     return by_id(estimates_shown(nbformat.read(finished.folder / "notebooks" / done.path.name, as_version=4)))
 
 
+def passing_lines(executed: Any) -> list[Any]:
+    """Outputs that are neither a table, a picture nor a sentence: what a long step said while it went on."""
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", ())]
+    return [output for output in outputs if not {"text/html", "text/markdown"} & set(output.get("data", ()))]
+
+
 @pytest.mark.parametrize("name", WITH_NUMBERS)
 def test_papermill_alone_shows_what_the_run_shows(
     study: Inputs, finished: RunResult, tmp_path: Path, name: str
@@ -35,9 +41,11 @@ def test_papermill_alone_shows_what_the_run_shows(
     into = tmp_path / f"{name}.ipynb"
     source = notebooks_folder() / f"{name}.ipynb"
     papermill.execute_notebook(source, into, notebook_parameters(study), progress_bar=False)
-    shown = by_id(estimates_shown(nbformat.read(into, as_version=4)))
+    executed = nbformat.read(into, as_version=4)
+    shown = by_id(estimates_shown(executed))
     assert shown == shown_by_the_run(finished, name)
     assert shown
+    assert passing_lines(executed) == []
 
 
 @pytest.mark.parametrize("name", WITH_NUMBERS)

@@ -143,7 +143,7 @@ WEEK_LATER = "id | service | at \n i1 | a | 2026-03-08 13:00 \n end | zz | 2026-
 
 @pytest.mark.parametrize(
     ("link", "chances"),
-    [("window", [0, 1 / 8, 1 / 8, 0]), ("recorded_then_window", [0, 1 / 8, 1 / 8, 0]), ("last", [0, 0, 0, 0])],
+    [("window", [0, 1 / 8, 1 / 8, 0]), ("recorded_then_window", [0, 1 / 8, 1 / 8, 0]), ("recorded", [0, 0, 0, 0])],
 )
 def test_cells_hold_how_many_of_their_deployments_would_fail_by_coincidence(link, chances):
     cells = counted(plan(outcome={"link": link}), deployments=TWO, incidents=WEEK_LATER).cells.frame
@@ -164,7 +164,12 @@ def test_the_plans_severity_holds_for_what_is_moved_too():
     assert chances == [2 / 8, 0]
 
 
-def test_where_nothing_can_be_moved_the_cells_say_no_coincidence():
-    short = "id | service | at \n d1 | a | 2026-03-01 12:00 \n end | a | 2026-03-03 12:00"
-    found = counted(deployments=short)
-    assert found.cells.frame["chance_events"].tolist() == [0.0]
+SHORT = "id | service | at \n d1 | a | 2026-03-01 12:00 \n end | a | 2026-03-03 12:00"
+
+
+@pytest.mark.parametrize(("link", "tables"), [("last", (TWO, WEEK_LATER)), ("window", (SHORT, None))])
+def test_where_nobody_knows_the_chance_the_cells_hold_none(link, tables):
+    """A rule that always finds a deployment, and data too short to move anything: no chance is not a chance of 0."""
+    deployments, incidents = tables
+    known = {"deployments": deployments} | ({"incidents": incidents} if incidents else {})
+    assert "chance_events" not in counted(plan(outcome={"link": link}), **known).cells.frame

@@ -18,7 +18,7 @@ from counterfault.challenges.link_rules import EachRuleAlone
 from counterfault.challenges.negative_controls import IncidentsOfOtherCause
 from counterfault.challenges.placebo import BeforeTheDeployment
 from counterfault.checks import CHECKS, Challenged, Check, Status, challenge
-from counterfault.checks.alike import balance, direction, negative_control, placebo
+from counterfault.checks.alike import balance, direction, negative_control, next_deployment, placebo
 from counterfault.checks.enough import (
     enough_clusters,
     enough_events,
@@ -29,8 +29,8 @@ from counterfault.checks.enough import (
     small_sample,
 )
 from counterfault.checks.facts import Facts
-from counterfault.checks.robust import linked_by_record, unknown_as_either
-from counterfault.checks.tried import link_rules_agree, nobody_carries_it
+from counterfault.checks.robust import linked_by_record
+from counterfault.checks.tried import link_rules_agree, nobody_carries_it, unknown_as_either
 from counterfault.counting import OUTCOMES, Counted
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.estimating import estimate_effects
@@ -110,11 +110,12 @@ def facts(
     promise: Plan | None = None,
     *,
     estimates: Mapping[str, Estimate] | None = None,
+    tried: Mapping[str, Estimate] | None = None,
     **given: Any,
 ) -> Facts:
     assert given.keys() <= ASKED_FOR.keys()
     found = counted(cells(drawing)) if isinstance(drawing, str) else drawing
-    made = Facts(None, found, estimates or {}, promise or plan())
+    made = Facts(None, found, estimates or {}, promise or plan(), tried or {})
     vars(made).update({**ASKED_FOR, **given})  # as if each had been asked for already
     return made
 
@@ -310,8 +311,9 @@ def balancing(primary: str, max_imbalance: float) -> Plan:
     [
         ("stratified.risk_ratio", 0.41, Status.PASS, True),
         ("stratified.risk_ratio", 0.40, Status.FAIL, True),
-        ("total.risk_ratio", 0.40, Status.PASS, False),  # it adjusts for what is uneven
-        ("corrected.risk_ratio", 0.40, Status.PASS, False),  # and so does the one made of it
+        ("total.risk_ratio", 0.41, Status.PASS, False),
+        ("total.risk_ratio", 0.40, Status.FAIL, False),  # it adjusts for what is uneven: no reason for silence
+        ("corrected.risk_ratio", 0.40, Status.FAIL, False),  # and so does the one made of it
     ],
 )
 def test_imbalance_is_a_gate_where_the_primary_estimate_does_not_adjust_for_it(primary, wanted, status, gate):
@@ -336,33 +338,67 @@ def test_balance_is_not_assessed_without_a_confounder_or_a_comparison():
     assert balance(facts(alone, promise)).sentence == "not assessed: no stratum holds both kinds of change"
 
 
+HARM, NEITHER, BENEFIT = ratio(1.2, 2.0), ratio(0.8, 1.6), ratio(0.5, 0.8)
+
+# What the primary estimate claims, the limits of a ratio that must be 1, and how the check ends.
 NULLS = [
-    (0.80, 1.30, Status.PASS),
-    (0.50, 0.80, Status.PASS),  # touches the zone from below
-    (0.50, 0.79, Status.FAIL),
-    (1.25, 2.00, Status.PASS),  # touches it from above
-    (1.26, 2.00, Status.FAIL),
-    (0.30, 3.00, Status.PASS),  # ten times
-    (0.30, 3.01, Status.NOT_ASSESSED),
-    (0.07, 14.0, Status.NOT_ASSESSED),
-    (1.26, 13.0, Status.NOT_ASSESSED),
-    (0.00, 0.50, Status.NOT_ASSESSED),
-    (1.50, inf, Status.NOT_ASSESSED),
+    # A claim of harm of at least 1.2 would fall with a bias of 1.2: only limits below that have seen there is none.
+    (HARM, 0.80, 1.19, Status.PASS),
+    (HARM, 0.10, 1.19, Status.PASS),  # what would hide a harm cannot have made one
+    (HARM, 0.80, 1.20, Status.NOT_ASSESSED),
+    (HARM, 0.07, 14.0, Status.NOT_ASSESSED),
+    (HARM, 1.00, 1.10, Status.PASS),
+    (HARM, 1.01, 1.10, Status.FAIL),  # a bias to the side that is claimed, however small
+    (HARM, 1.01, 9.00, Status.FAIL),
+    (HARM, 1.50, inf, Status.FAIL),
+    # A benefit of at least 0.8 would fall with a bias of 1/1.25.
+    (BENEFIT, 0.81, 1.30, Status.PASS),
+    (BENEFIT, 0.79, 1.30, Status.NOT_ASSESSED),
+    (BENEFIT, 0.81, 1.00, Status.PASS),
+    (BENEFIT, 0.81, 0.99, Status.FAIL),
+    (BENEFIT, 0.00, 0.50, Status.FAIL),
+    # Where nothing is claimed, a bias worth acting on may have hidden something, on either side.
+    (NEITHER, 0.81, 1.24, Status.PASS),
+    (NEITHER, 0.79, 1.24, Status.NOT_ASSESSED),
+    (NEITHER, 0.81, 1.26, Status.NOT_ASSESSED),
+    (NEITHER, 1.01, 1.24, Status.PASS),
+    # Whatever is claimed, limits wholly outside 0.8 to 1.25 show a bias.
+    (NEITHER, 1.26, 2.00, Status.FAIL),
+    (NEITHER, 0.50, 0.79, Status.FAIL),
+    (HARM, 0.50, 0.79, Status.FAIL),
+    (HARM, 0.50, 0.80, Status.PASS),  # touches the zone from below
+    (BENEFIT, 1.26, 2.00, Status.FAIL),
+    (BENEFIT, 1.25, 2.00, Status.PASS),  # touches it from above
+    (NEITHER, 1.26, 13.0, Status.FAIL),
 ]
 
 
-@pytest.mark.parametrize(("low", "high", "status"), NULLS)
-def test_a_ratio_that_must_be_one_reaches_into_the_zone_round_it_or_is_too_wide_to_say(low, high, status):
-    null = ratio(low, high, value=1.0)
-    for found in (placebo(facts(placebo=null)), negative_control(facts(control=null))):
-        assert (found.status, found.gate) == (status, True)
+@pytest.mark.parametrize(("primary", "low", "high", "status"), NULLS)
+def test_a_ratio_that_must_be_one_passes_only_where_it_would_have_shown_a_bias_that_matters(primary, low, high, status):
+    null, estimates = ratio(low, high, value=1.0), {"primary": primary}
+    for check, known, gate in (
+        (placebo, facts(placebo=null, estimates=estimates), True),
+        (negative_control, facts(control=null, estimates=estimates), True),
+        (next_deployment, facts(tried={"placebo.next_deployment": null}, estimates=estimates), False),
+    ):
+        found = check(known)
+        assert (found.status, found.gate) == (status, gate)
 
 
-def test_a_null_outcome_too_wide_to_say_anything_tells_its_interval():
-    assert placebo(facts(placebo=ratio(0.07, 14.0, value=1.01))).sentence == (
-        "not assessed: incidents in the window before the deployment: the interval 1.01 (0.07 to 14.00) is too wide to "
-        "show a bias"
+@pytest.mark.parametrize(
+    ("primary", "matters"), [(HARM, "1.20"), (BENEFIT, "1.25"), (NEITHER, "1.25"), (ratio(0.4, 0.5), "2.00")]
+)
+def test_a_null_outcome_too_wide_to_say_anything_tells_which_bias_it_leaves_room_for(primary, matters):
+    found = placebo(facts(placebo=ratio(0.07, 14.0, value=1.01), estimates={"primary": primary}))
+    assert found.sentence == (
+        "not assessed: incidents in the window before the deployment: 1.01 (0.07 to 14.00) leaves room for a bias of "
+        f"{matters} times, which would matter here"
     )
+
+
+def test_the_next_deployment_is_asked_only_where_the_challenge_was_made():
+    found = next_deployment(facts())
+    assert (found.sentence, found.gate) == ("not assessed: this challenge was not made", False)
 
 
 def test_null_outcomes_that_never_happened_or_cannot_be_estimated_are_not_assessed():
@@ -424,8 +460,6 @@ def test_without_records_or_failures_there_is_no_share():
     assert linked_by_record(facts(recorded(0, 0))).sentence == "not assessed: no deployment in the contrast failed"
 
 
-HARM, NEITHER, BENEFIT = ratio(1.2, 2.0), ratio(0.8, 1.6), ratio(0.5, 0.9)
-
 # The rule of every other reading of the same deployments: which primary answer, which readings, how it ends.
 READINGS = [
     (HARM, (1.5, 1.1), Status.PASS),
@@ -478,44 +512,21 @@ def test_the_service_that_matters_most_is_named():
     ]
 
 
-LABELS = """
-    service | month   | assistance | compared | n  | events
-    a       | 2026-01 | ai         | yes      | 10 | {ai}
-    a       | 2026-01 | human      | yes      | 10 | 2
-    a       | 2026-01 | unknown    | yes      | 10 | {unknown}
-"""
+@pytest.mark.parametrize(("primary", "values", "status"), READINGS)
+def test_the_unlabelled_changes_are_read_both_ways(primary, values, status):
+    names = ("label_error.unknown_as_ai", "label_error.unknown_as_human")
+    tried = {id: found.named(id) for id, found in zip(names, read_again(values), strict=False)}
+    found = unknown_as_either(facts(estimates={"primary": primary}, tried=tried))
+    assert (found.status, found.gate) == (status, False)
 
 
-@pytest.mark.parametrize(
-    ("ai", "unknown", "status", "lowest"),
-    [
-        # as AI (4+2)/20 ÷ 2/10 = 1.5; as others 4/10 ÷ (2+2)/20 = 2.0
-        (4, 2, Status.PASS, 1.5),
-        # as AI (3+0)/20 ÷ 2/10 = 0.75; as others 3/10 ÷ 2/20 = 3.0
-        (3, 0, Status.FAIL, 0.75),
-        # as others 0/10: a group without failures bounds nothing
-        (0, 2, Status.NOT_ASSESSED, None),
-    ],
-)
-def test_the_unlabelled_changes_are_read_both_ways(ai, unknown, status, lowest):
-    labels = by_label(LABELS.format(ai=ai, unknown=unknown))
-    found = unknown_as_either(facts(counted(cells(TWO_SERVICES), by_label=labels)))
-    assert (found.status, found.value, found.gate) == (status, None if lowest is None else approx(lowest), False)
-
-
-def test_unlabelled_changes_outside_the_contrast_turn_nothing():
-    outside = "a | 2025-01 | unknown | no | 900 | 900"
-    labels = by_label(LABELS.format(ai=4, unknown=2) + outside)
-    found = unknown_as_either(facts(counted(cells(TWO_SERVICES), by_label=labels)))
-    assert found.sentence == (
-        "ratio within service × month 1.50 with all 10 unlabelled changes as AI-assisted, 2.00 with none"
+def test_which_reading_of_the_unlabelled_turns_the_answer_is_named():
+    names = ("label_error.unknown_as_ai", "label_error.unknown_as_human")
+    tried = {id: found.named(id) for id, found in zip(names, read_again((1.5, 0.9)), strict=True)}
+    assert unknown_as_either(facts(estimates={"primary": HARM}, tried=tried)).sentence == (
+        "read as AI-assisted and as not: the furthest is unknown as human 0.90 (0.10 to 9.00); "
+        "turned by unknown as human"
     )
-
-
-def test_where_everything_is_labelled_nothing_can_turn():
-    labels = by_label(LABELS.format(ai=4, unknown=2)).iloc[:2]
-    found = unknown_as_either(facts(counted(cells(TWO_SERVICES), by_label=labels)))
-    assert (found.status, found.sentence) == (Status.PASS, "no change is unlabelled")
 
 
 # --- the challenges behind them

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
+
 import pandas as pd
 import pytest
 from drawing import counted, plan
@@ -13,7 +15,7 @@ from counterfault.challenges.link_rules import EachRuleAlone
 from counterfault.checks import GATES, Check, Status, challenge, gates
 from counterfault.checks.check import in_words
 from counterfault.checks.facts import Facts
-from counterfault.checks.labels import LOOKED, late_labels
+from counterfault.checks.labels import UNEVEN, late_labels
 from counterfault.counting import Counted
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.estimating import estimate_effects
@@ -54,68 +56,92 @@ HARM, NEITHER, BENEFIT = (1.2, 2.0), (0.8, 1.6), (0.5, 0.9)
 NOTHING = not_estimable(Estimand.RISK_RATIO, "Nothing to compare.", method="m", level=0.95)
 
 
+UNEVEN_LATE, OTHERS_LATE, AS_MANY = (20, 10, 20, 1), (20, 1, 20, 10), (20, 5, 20, 5)
+
+
 def judged(
-    primary: tuple[float, float],
-    without: tuple[float, float] | None,
-    as_human: tuple[float, float] | None = None,
+    primary: Estimate,
+    without: Estimate,
+    as_human: Estimate | None = None,
     *,
-    failed: tuple[int, int, int, int] = (20, 5, 20, 5),
+    failed: tuple[int, int, int, int] = UNEVEN_LATE,
 ) -> Check:
-    """The gate on given readings; ``failed`` as a service of :func:`cells`, to say whether anybody looked for AI."""
-    support = {"late_exposed_events": failed[1], "late_unexposed_events": failed[3]}
-    parts = () if as_human is None else (ratio(*as_human),)
-    found = NOTHING if without is None else ratio(*without)
-    facts = Facts(None, counted_as(cells(failed, n=400)), {"primary": ratio(*primary)}, PLAN)
-    vars(facts)["without_late_labels"] = found.named("x", support=support, parts=parts)
+    """The gate on given readings; ``failed`` as a service of :func:`cells`, to say of which kind labels were late."""
+    parts = () if as_human is None else (as_human,)
+    facts = Facts(None, counted_as(cells(failed, n=400)), {"primary": primary}, PLAN)
+    vars(facts)["without_late_labels"] = without.named("x", parts=parts)
     return late_labels(facts)
 
 
-LOOKED_FOR, NOT_LOOKED_FOR = (20, 10, 20, 0), (20, 5, 20, 5)
+H, N, B = ratio(*HARM), ratio(*NEITHER), ratio(*BENEFIT)
 
 
 @pytest.mark.parametrize(
     ("primary", "without", "as_human", "failed", "status"),
     [
-        # Without a claim, or without a late label, there is nothing that one could have made.
-        (HARM, NEITHER, NEITHER, (20, 0, 20, 0), Status.PASS),
-        (NEITHER, HARM, BENEFIT, LOOKED_FOR, Status.PASS),
-        (NEITHER, None, None, LOOKED_FOR, Status.PASS),
-        # A claim must stand without them …
-        (HARM, HARM, HARM, NOT_LOOKED_FOR, Status.PASS),
-        (HARM, (1.001, 1.9), HARM, NOT_LOOKED_FOR, Status.PASS),
-        (HARM, (1.0, 1.9), HARM, NOT_LOOKED_FOR, Status.FAIL),
-        (HARM, BENEFIT, HARM, NOT_LOOKED_FOR, Status.FAIL),
-        (HARM, None, HARM, NOT_LOOKED_FOR, Status.FAIL),
-        (BENEFIT, BENEFIT, BENEFIT, NOT_LOOKED_FOR, Status.PASS),
-        (BENEFIT, (0.5, 1.0), BENEFIT, NOT_LOOKED_FOR, Status.FAIL),
-        # … and with the looked-up ones as if nobody had looked, only where somebody did look for AI.
-        (HARM, HARM, NEITHER, NOT_LOOKED_FOR, Status.PASS),
-        (HARM, HARM, NEITHER, LOOKED_FOR, Status.FAIL),
-        (HARM, HARM, HARM, LOOKED_FOR, Status.PASS),
+        # As many of either kind: the labels that were looked up cost neither its share.
+        (H, N, N, AS_MANY, Status.PASS),
+        (H, N, N, (20, 0, 20, 0), Status.PASS),
+        # More of one kind: a claim must stand without them …
+        (H, H, H, UNEVEN_LATE, Status.PASS),
+        (H, H, H, OTHERS_LATE, Status.PASS),
+        (H, ratio(1.001, 1.9), H, UNEVEN_LATE, Status.PASS),
+        (H, ratio(1.0, 1.9), H, UNEVEN_LATE, Status.FAIL),
+        (H, B, H, UNEVEN_LATE, Status.FAIL),
+        (H, NOTHING, H, UNEVEN_LATE, Status.FAIL),
+        (B, B, B, OTHERS_LATE, Status.PASS),
+        (B, ratio(0.5, 1.0), B, OTHERS_LATE, Status.FAIL),
+        # … and with the AI that was found read as if nobody had looked.
+        (H, H, N, UNEVEN_LATE, Status.FAIL),
+        (H, H, N, OTHERS_LATE, Status.FAIL),
+        (H, H, N, AS_MANY, Status.PASS),
+        # Without a claim there is nothing that late labels could have made.
+        (N, H, B, UNEVEN_LATE, Status.PASS),
+        (N, NOTHING, NOTHING, UNEVEN_LATE, Status.PASS),
     ],
 )
-def test_a_claim_must_stand_without_the_labels_that_were_looked_up(primary, without, as_human, failed, status):
+def test_a_claim_must_stand_without_labels_that_were_looked_up_of_one_kind(primary, without, as_human, failed, status):
     found = judged(primary, without, as_human, failed=failed)
     assert (found.status, found.gate, found.id) == (status, True, "late_labels")
     assert found.value == failed[1] + failed[3]
 
 
 @pytest.mark.parametrize(
-    "failed",
-    [(20, late, 20, others) for late in (3, 4, 5, 8) for others in (0, 1, 3)] + [(9, 9, 200, 9), (200, 9, 9, 9)],
+    ("error", "value", "status"),
+    [
+        # 2.80 standard errors are the ratio that is seen four times of five: 0.0796 · 2.8016 = log 1.25
+        (0.0796, 1.24, Status.PASS),
+        (0.0796, 1.26, Status.FAIL),
+        (0.0796, 0.81, Status.PASS),
+        (0.0796, 0.79, Status.FAIL),
+        (0.0797, 1.26, Status.PASS),  # this design could not have claimed that there is no difference
+    ],
 )
-def test_somebody_looked_for_ai_where_fishers_test_says_so(failed):
+def test_that_there_is_no_difference_is_a_claim_too_where_the_design_could_have_seen_one(error, value, status):
+    primary = ratio(exp(-1.959964 * error), exp(1.959964 * error), standard_error=error)
+    assert judged(primary, ratio(value / 1.2, value * 1.2)).status is status
+
+
+def test_a_claim_of_no_difference_does_not_stand_on_nothing():
+    assert judged(ratio(1 / 1.1, 1.1, standard_error=0.05), NOTHING).status is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [(20, late, 20, others) for late in (0, 3, 4, 5, 8) for others in (0, 1, 4, 5)]
+    + [(9, 9, 200, 9), (200, 9, 9, 9), (200, 30, 9, 9)],
+)
+def test_late_labels_are_uneven_where_fishers_test_of_either_side_says_so(failed):
     exposed, late, others, other_late = failed
     table = [[late, other_late], [exposed - late, others - other_late]]
-    looked = bool(fisher_exact(table, alternative="greater").pvalue < LOOKED)
-    # With this second reading the gate fails exactly where it is asked.
-    found = judged(HARM, HARM, NEITHER, failed=(exposed, late, others, other_late))
-    assert (found.status is Status.FAIL) is looked
+    sides = [fisher_exact(table, alternative=side).pvalue for side in ("greater", "less")]
+    # With these readings the gate fails exactly where they are asked for.
+    assert (judged(H, N, N, failed=failed).status is Status.FAIL) is bool(min(sides) < UNEVEN)
 
 
-def test_both_outcomes_of_fishers_test_are_tried_above():
-    p_values = [fisher_exact([[late, 0], [20 - late, 20]], alternative="greater").pvalue for late in (3, 4)]
-    assert p_values[0] > LOOKED > p_values[1]
+def test_both_answers_of_fishers_test_are_tried_above():
+    p_values = [fisher_exact([[late, 0], [20 - late, 20]], alternative="greater").pvalue for late in (4, 5)]
+    assert p_values[0] > UNEVEN > p_values[1]
 
 
 def test_without_times_of_labels_the_gate_is_not_assessed_and_silences_nothing():
@@ -131,18 +157,26 @@ def test_the_gate_tells_how_many_and_what_is_left():
     told = [
         judged(primary, without, as_human, failed=failed).sentence
         for primary, without, as_human, failed in (
-            (HARM, NEITHER, NEITHER, (20, 10, 20, 1)),
-            (HARM, None, NEITHER, (20, 5, 20, 5)),
-            (NEITHER, HARM, HARM, (20, 10, 20, 1)),
-            (HARM, HARM, None, (20, 0, 20, 0)),
+            (H, N, N, UNEVEN_LATE),
+            (H, NOTHING, None, UNEVEN_LATE),
+            (N, H, H, UNEVEN_LATE),
+            (H, H, H, AS_MANY),
         )
     ]
-    counted_late = "failed deployments were labelled after their incident had begun"
     assert told == [
-        f"11 {counted_late}; without them 1.13 (0.80 to 1.60); with their AI unseen 1.13 (0.80 to 1.60)",
-        f"10 {counted_late}; without them there is no ratio",
-        f"11 {counted_late}; the interval holds 1, so there is no claim that could rest on them",
-        f"0 {counted_late}",
+        f"{kinds} failures were labelled after their incident had begun{rest}"
+        for kinds, rest in (
+            (
+                "10 AI-assisted and 1 other",
+                "; without them 1.13 (0.80 to 1.60); with their AI unseen 1.13 (0.80 to 1.60)",
+            ),
+            ("10 AI-assisted and 1 other", "; without them there is no ratio"),
+            (
+                "10 AI-assisted and 1 other",
+                "; the answer claims neither a side nor that there is no difference, so nothing rests on them",
+            ),
+            ("5 AI-assisted and 5 other", ", no more of one kind than chance allows"),
+        )
     ]
 
 
@@ -179,7 +213,7 @@ def test_a_drawn_label_written_after_the_incident_reaches_the_gate():
     """
     found = counted(deployments=deployments, incidents="id | service | at \n i1 | a | 2026-03-01 12:00")
     gate = late_labels(Facts(None, found, {"primary": ratio(*NEITHER)}, PLAN))
-    assert gate.sentence.startswith("1 failed deployments were labelled after their incident had begun; ")
+    assert gate.sentence.startswith("1 AI-assisted and 0 other failures were labelled after their incident had begun")
 
 
 # --- the gates alone

@@ -447,16 +447,25 @@ def test_runs_are_summed_up_by_hand():
     assert summary["interval"] == 0.75  # of four runs one has none …
     assert summary["coverage"] == approx(2 / 3)  # … and of the other three the third misses 2
     assert summary["bias"] == approx((log(1.1) + log(1.0) + log(0.55)) / 3)
-    assert (summary["no_material_difference"], summary["cannot_tell"], summary["gate"]) == (0.25, 0.25, 0.25)
+    calls = ("more", "fewer", "no_material_difference", "cannot_tell", "gate")
+    assert [summary[call] for call in calls] == [0.25, 0.0, 0.25, 0.25, 0.25]
 
 
 def test_monte_carlo_errors_are_those_of_counting_so_many_runs_and_no_more():
     summary = summarised(run_rows("w", VERDICT, 2.0, FOUR)).iloc[0]
-    assert summary["error_harm"] == approx(sqrt(0.5 * 0.5 / 4))
-    assert summary["error_benefit"] == 0
-    assert summary["error_gate"] == approx(sqrt(0.25 * 0.75 / 4))
-    assert summary["error_coverage"] == approx(sqrt(2 / 3 * 1 / 3 / 3))  # of the three with an interval
+    # One hit and one miss are added to both (so that none in four is no proof of none): of six, three, one, two …
+    assert summary["error_harm"] == approx(sqrt(3 / 6 * 3 / 6 / 6))
+    assert summary["error_benefit"] == approx(sqrt(1 / 6 * 5 / 6 / 6))
+    assert summary["error_gate"] == approx(sqrt(2 / 6 * 4 / 6 / 6))
+    assert summary["error_coverage"] == approx(sqrt(3 / 5 * 2 / 5 / 5))  # … and of the three with an interval, and two
     assert summary["error_bias"] == approx(np.std([log(1.1), 0, log(0.55)], ddof=1) / sqrt(3))
+
+
+def test_a_ratio_of_zero_has_an_interval_and_no_logarithm():
+    zero = (0.0, 0.0, 2.5, 0, "cannot_tell", "")
+    summary = summarised(run_rows("w", VERDICT, 2.0, [FOUR[0], zero])).iloc[0]
+    assert (summary["interval"], summary["coverage"]) == (1.0, 1.0)
+    assert summary["bias"] == approx(log(1.1))
 
 
 def test_a_reading_that_gives_a_direction_only_has_no_coverage():
@@ -484,34 +493,48 @@ def test_worlds_and_readings_stay_in_the_order_they_were_run():
 
 def judged(truth: float, *, services: int = 40, seen: float = 1.0, **ours: float) -> dict[str, Target]:
     """Promise → what became of it, in a world where the verdict and the oracle did as said."""
-    fine = {"harm": 0.0, "benefit": 0.0, "coverage": 0.95, "no_material_difference": 0.0, **ours}
-    errors = {f"error_{name}": 0.01 for name in fine}
+    nothing = dict.fromkeys(("harm", "benefit", "more", "fewer", "no_material_difference"), 0.0)
+    did = {**nothing, "coverage": 0.95, **ours}
+    errors = {f"error_{name}": 0.01 for name in did}
     summary = pd.DataFrame(
         [
-            {"world": "w", "reading": VERDICT, "truth": truth, **fine, **errors},
+            {"world": "w", "reading": VERDICT, "truth": truth, **did, **errors},
             {"world": "w", "reading": ORACLE, "truth": truth, "harm": seen, "error_harm": 0.02},
         ]
     )
     return {target.promise: target for target in targets(summary, {"w": services})}
 
 
+POWER, COVERAGE = "power as a share of the oracle's", "coverage"
+FALSE_HARM, FALSE_BENEFIT = "false harm", "false benefit"
+HARM_FOR_BENEFIT, BENEFIT_FOR_HARM = "harm, where there is a benefit", "benefit, where there is a harm"
+TOO_MUCH, NO_DIFFERENCE = "“more than 1.25”, where it is not", "“no material difference”, where there is one"
+
 KEPT_AND_MISSED = [
     # planted, promise, what the verdict did, kept
-    (1.0, "false harm", {"harm": 0.025}, True),
-    (1.0, "false harm", {"harm": 0.026}, False),
-    (1.0, "false benefit", {"benefit": 0.025}, True),
-    (1.0, "false benefit", {"benefit": 0.026}, False),
-    (1.5, "coverage", {"coverage": 0.92}, True),
-    (1.5, "coverage", {"coverage": 0.919}, False),
-    (1.5, "coverage", {"coverage": 1.0}, True),  # too wide is no fault a reader suffers from
-    (2.0, "power as a share of the oracle's", {"harm": 0.45, "seen": 0.5}, True),
-    (2.0, "power as a share of the oracle's", {"harm": 0.449, "seen": 0.5}, False),
-    (2.0, "power as a share of the oracle's", {"harm": 0.0, "seen": 0.5}, False),
-    (1.4, "power as a share of the oracle's", {"harm": 0.8, "services": 8}, True),
-    (1.4, "power as a share of the oracle's", {"harm": 0.799, "services": 8}, False),
-    (1.4, "power as a share of the oracle's", {"harm": 0.8, "services": 9}, False),
-    (1.25, "“no material difference” at 1.25", {"no_material_difference": 0.05}, True),
-    (1.25, "“no material difference” at 1.25", {"no_material_difference": 0.051}, False),
+    (1.0, FALSE_HARM, {"harm": 0.025}, True),
+    (1.0, FALSE_HARM, {"harm": 0.026}, False),
+    (1.0, FALSE_BENEFIT, {"benefit": 0.025}, True),
+    (1.0, FALSE_BENEFIT, {"benefit": 0.026}, False),
+    (0.6, HARM_FOR_BENEFIT, {"harm": 0.025}, True),
+    (0.6, HARM_FOR_BENEFIT, {"harm": 0.026}, False),
+    (1.5, BENEFIT_FOR_HARM, {"benefit": 0.025}, True),
+    (1.5, BENEFIT_FOR_HARM, {"benefit": 0.026}, False),
+    (1.25, TOO_MUCH, {"more": 0.025, "harm": 0.5}, True),
+    (1.25, TOO_MUCH, {"more": 0.026}, False),
+    (1.5, COVERAGE, {"coverage": 0.92}, True),
+    (1.5, COVERAGE, {"coverage": 0.919}, False),
+    (1.5, COVERAGE, {"coverage": 0.97}, True),
+    (1.5, COVERAGE, {"coverage": 0.971}, False),
+    (2.0, POWER, {"harm": 0.45, "seen": 0.5}, True),
+    (2.0, POWER, {"harm": 0.449, "seen": 0.5}, False),
+    (2.0, POWER, {"harm": 0.0, "seen": 0.5}, False),
+    (1.5, POWER, {"harm": 0.8, "services": 8}, True),
+    (1.5, POWER, {"harm": 0.799, "services": 8}, False),
+    (1.5, POWER, {"harm": 0.8, "services": 9}, False),
+    (1.25, NO_DIFFERENCE, {"no_material_difference": 0.05}, True),
+    (1.25, NO_DIFFERENCE, {"no_material_difference": 0.051}, False),
+    (0.6, NO_DIFFERENCE, {"no_material_difference": 0.051}, False),
 ]
 
 
@@ -524,33 +547,37 @@ def test_each_promise_is_kept_up_to_its_boundary(truth, promise, did, kept):
 @pytest.mark.parametrize(
     ("truth", "promises"),
     [
-        (1.0, {"false harm", "false benefit", "coverage"}),
-        (1 + 1e-12, {"false harm", "false benefit", "coverage"}),  # null but for rounding
-        (1.001, {"coverage"}),
-        (0.6, {"coverage"}),
-        (1.19, {"coverage"}),
-        (1.2, {"coverage", "“no material difference” at 1.25"}),
-        (1.3, {"coverage", "“no material difference” at 1.25"}),
-        (1.39, {"coverage"}),
-        (1.4, {"coverage", "power as a share of the oracle's"}),
+        (1.0, {FALSE_HARM, FALSE_BENEFIT}),
+        (1 + 1e-12, {FALSE_HARM, FALSE_BENEFIT}),  # null but for rounding
+        (0.6, {HARM_FOR_BENEFIT, NO_DIFFERENCE}),
+        (0.8, {HARM_FOR_BENEFIT, NO_DIFFERENCE}),
+        (0.81, {HARM_FOR_BENEFIT}),
+        (1.1, {BENEFIT_FOR_HARM, TOO_MUCH}),
+        # The least ratio worth acting on is not more than itself, and is worth acting on; rounding changes neither.
+        (1.25 - 1e-12, {BENEFIT_FOR_HARM, TOO_MUCH, NO_DIFFERENCE}),
+        (1.25, {BENEFIT_FOR_HARM, TOO_MUCH, NO_DIFFERENCE}),
+        (1.25 + 1e-12, {BENEFIT_FOR_HARM, TOO_MUCH, NO_DIFFERENCE}),
+        (1.3, {BENEFIT_FOR_HARM, NO_DIFFERENCE}),
+        (1.44, {BENEFIT_FOR_HARM, NO_DIFFERENCE}),
+        (1.48, {BENEFIT_FOR_HARM, NO_DIFFERENCE, POWER}),
     ],
 )
 def test_what_is_promised_hangs_on_what_was_planted(truth, promises):
-    assert set(judged(truth)) == promises
+    assert set(judged(truth)) == promises | {COVERAGE}
 
 
 def test_without_any_interval_no_coverage_is_promised():
-    assert set(judged(1.0, coverage=nan)) == {"false harm", "false benefit"}
+    assert set(judged(1.0, coverage=nan)) == {FALSE_HARM, FALSE_BENEFIT}
 
 
 def test_where_the_oracle_sees_nothing_there_is_no_share_of_it():
-    assert set(judged(2.0, seen=0.0)) == {"coverage"}
+    assert POWER not in judged(2.0, seen=0.0)
 
 
 def test_a_target_says_what_was_found_how_surely_and_what_was_wanted():
-    found = judged(1.0, harm=0.031)["false harm"]
+    found = judged(1.0, harm=0.031)[FALSE_HARM]
     assert found == Target("w", "false harm", 0.031, 0.01, "at most 2.5%", False)
-    power = judged(2.0, harm=0.4, seen=0.5)["power as a share of the oracle's"]
+    power = judged(2.0, harm=0.4, seen=0.5)[POWER]
     assert (power.found, power.wanted) == (approx(0.8), "at least 90%")
     assert power.error == approx(0.8 * sqrt((0.01 / 0.4) ** 2 + (0.02 / 0.5) ** 2))  # of a ratio, by the delta method
 

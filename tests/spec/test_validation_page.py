@@ -31,6 +31,8 @@ def run_rows(world: World, truth: float, *, harm: int, benefit: int = 0, of: int
     for seed in range(of):
         side = 1 if seed < harm else -1 if seed < harm + benefit else 0
         value, low, high = (truth * (0.95 + 0.01 * seed), 0.8 * truth, 1.3 * truth) if interval else (nan, 0.0, inf)
+        if seed == 9:
+            low = value  # one in ten misses the truth
         row = {"world": world.name, "seed": seed, "truth": truth, "value": value, "low": low, "high": high}
         call = {1: "more", -1: "fewer", 0: "cannot_tell"}[side]
         rows.append({**row, "reading": OURS, "side": side, "call": call, "gates": "" if seed else "overlap"})
