@@ -240,6 +240,7 @@ def large(ratio: float, n: int) -> Counted:
         (1.1, 20_000, Call.NO_MATERIAL_DIFFERENCE),
         (1.24, 20_000, Call.MORE_SIZE_UNSETTLED),
         (1.5, 20_000, Call.MORE),
+        (1.1, 600, Call.NO_MATERIAL_DIFFERENCE),  # its 90 % interval ends at 1.24, its 95 % interval at 1.27
         (1.0, 200, Call.CANNOT_TELL),
     ],
 )

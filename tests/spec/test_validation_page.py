@@ -25,14 +25,14 @@ NULL, HARM, BENEFIT = WORLDS["null_standard"], WORLDS["harm_20"], WORLDS["benefi
 PLAN = Plan()
 
 
-def run_rows(world: World, truth: float, *, harm: int, benefit: int = 0, of: int = 10, interval: bool = True) -> list:
+def run_rows(world: World, truth: float, *, harm: int, benefit: int = 0, of: int = 20, interval: bool = True) -> list:
     """So many runs of a world, of which so many claim harm or benefit; each reading alike."""
     rows = []
     for seed in range(of):
         side = 1 if seed < harm else -1 if seed < harm + benefit else 0
-        value, low, high = (truth * (0.95 + 0.01 * seed), 0.8 * truth, 1.3 * truth) if interval else (nan, 0.0, inf)
-        if seed == 9:
-            low = value  # one in ten misses the truth
+        value, low, high = (truth * (0.9 + 0.01 * seed), 0.8 * truth, 1.3 * truth) if interval else (nan, 0.0, inf)
+        if seed == 19 and interval:
+            low = 1.01 * truth  # one in twenty misses it
         row = {"world": world.name, "seed": seed, "truth": truth, "value": value, "low": low, "high": high}
         call = {1: "more", -1: "fewer", 0: "cannot_tell"}[side]
         rows.append({**row, "reading": OURS, "side": side, "call": call, "gates": "" if seed else "overlap"})
@@ -44,13 +44,13 @@ def page(*worlds: tuple[World, list]) -> str:
     summary = summarised([row for _, rows in worlds for row in rows])
     found = [world for world, _ in worlds]
     kept = targets(summary, {world.name: world.scale.services for world in found})
-    return validation_html(summary, kept, found, plan=PLAN, runs=10, seed=7)
+    return validation_html(summary, kept, found, plan=PLAN, runs=20, seed=7)
 
 
 THREE = (
-    (NULL, run_rows(NULL, 1.0, harm=1)),
-    (HARM, run_rows(HARM, 2.0, harm=9)),
-    (BENEFIT, run_rows(BENEFIT, 0.6, harm=0, benefit=8)),
+    (NULL, run_rows(NULL, 1.0, harm=2)),
+    (HARM, run_rows(HARM, 2.0, harm=18)),
+    (BENEFIT, run_rows(BENEFIT, 0.6, harm=0, benefit=16)),
 )
 
 
@@ -118,7 +118,7 @@ def test_the_same_runs_give_the_same_bytes(tmp_path, html):
         summary = summarised([row for _, rows in THREE for row in rows])
         worlds = [world for world, _ in THREE]
         kept = targets(summary, {world.name: world.scale.services for world in worlds})
-        write_validation(tmp_path / name, summary, kept, worlds, plan=PLAN, runs=10, seed=7)
+        write_validation(tmp_path / name, summary, kept, worlds, plan=PLAN, runs=20, seed=7)
         written.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert written[0] == written[1]
     assert set(written[0]) == {"validation.html", "validation.csv", "validation_worlds.json"}
@@ -142,7 +142,7 @@ def test_the_headlines_name_the_worst_world(html):
         "Where AI does nothing, the verdict cried harm in at most 10.0% of the runs of a world (null_standard), and "
         "benefit in at most 0.0% (null_standard)." in told
     )
-    assert "The primary interval held the truth in 100.0% (" in told
+    assert "The primary interval held the truth in 95.0% (" in told
 
 
 def test_promises_kept_and_missed_stand_apart_with_what_a_report_says_there(html):
@@ -151,8 +151,8 @@ def test_promises_kept_and_missed_stand_apart_with_what_a_report_says_there(html
     assert f"{sum(target.kept for target in kept)} of {len(kept)} promises were kept." in text_of(html)
     missed, rest = html.split("<summary>Promises kept</summary>")
     assert "false harm" in missed and "false harm" not in rest.split("</details>")[0]
-    assert "10.0 ± 9.5" in missed  # one of ten runs: sqrt(0.1 · 0.9 / 10)
-    assert "cannot tell 90%, harm 10%; silenced by a gate 10%" in missed
+    assert "10.0 ± 7.3" in missed  # two of twenty, read as three of 22: sqrt(3/22 · 19/22 / 22)
+    assert "cannot tell 90%, harm 10%; silenced by a gate 5%" in missed
 
 
 def test_where_every_promise_is_kept_no_table_says_otherwise():
@@ -176,19 +176,19 @@ def test_readings_are_shown_side_by_side_in_percent(html):
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"(?s)<tr>(.*?)</tr>", html)]
     cells = [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in rows]
     assert ["benefit 06", "0.60", *["0.0 / 80.0"] * 6] in cells  # verdict, four naive readings, oracle
-    assert ["harm 20", "2.00", *["90.0 / 0.0 / 100.0"] * 3] in cells  # the candidates, with their coverage
+    assert ["harm 20", "2.00", *["90.0 / 0.0 / 95.0"] * 3] in cells  # the candidates, with their coverage
 
 
 def test_it_says_how_it_was_made(html):
     told = text_of(html)
     assert f"Plan {PLAN.digest} : links recorded then window, window 24 h, within service × quarter" in told
     assert "First seed 7." in told
-    assert "Each of 10 organisations per world" in told
+    assert "Each of 20 organisations per world" in told
 
 
 def test_the_table_beside_it_holds_every_number(tmp_path):
     summary = summarised([row for _, rows in THREE for row in rows])
-    write_validation(tmp_path, summary, [], [world for world, _ in THREE], plan=PLAN, runs=10, seed=7)
+    write_validation(tmp_path, summary, [], [world for world, _ in THREE], plan=PLAN, runs=20, seed=7)
     text = (tmp_path / "validation.csv").read_text(encoding="utf-8")
     read = list(csv.DictReader(text.splitlines()))
     assert len(read) == len(summary) == 3 * 9
@@ -205,8 +205,8 @@ def test_the_page_knows_every_reading_of_a_run():
 
 def test_targets_on_the_page_are_percentages_with_their_error():
     target = Target(HARM.name, "power as a share of the oracle's", 0.812, 0.034, "at least 90%", False)
-    summary = summarised(run_rows(HARM, 2.0, harm=8))
-    shown = validation_html(summary, [target], [HARM], plan=PLAN, runs=10, seed=1)
+    summary = summarised(run_rows(HARM, 2.0, harm=16))
+    shown = validation_html(summary, [target], [HARM], plan=PLAN, runs=20, seed=1)
     assert "81.2 ± 3.4" in shown and "at least 90%" in shown
 
 

@@ -124,7 +124,7 @@ def _limits(truth: float) -> Iterator[tuple[str, str, float]]:
         yield "false harm" if null else "harm, where there is a benefit", "harm", FALSE_CLAIMS
     if null or truth > 1:
         yield "false benefit" if null else "benefit, where there is a harm", "benefit", FALSE_CLAIMS
-    if 1 < truth <= ACTED_ON + NULL:
+    if 1 + NULL < truth <= ACTED_ON + NULL:
         yield f"“more than {ACTED_ON:g}”, where it is not", "more", FALSE_CLAIMS
     if not 1 / ACTED_ON + NULL < truth < ACTED_ON - NULL:
         yield "“no material difference”, where there is one", "no_material_difference", NO_MATERIAL
