@@ -20,7 +20,7 @@ from counterfault.counting import Counted, count
 from counterfault.counting.happened import happened_before
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates, Study, estimate_effects, estimate_further, primary_at
-from counterfault.freezing import deviations
+from counterfault.freezing import deviations, read_freeze
 from counterfault.linking import Linked, link
 from counterfault.plan import Plan
 from counterfault.sources import Source, read
@@ -85,6 +85,7 @@ def analyse(
     now: datetime | None = None,
     notes: tuple[str, ...] = (),
     further: bool = True,
+    challenges: bool = True,
     plan_path: Path | None = None,
 ) -> Analysis:
     """From tables and a plan to a verdict, without a notebook.
@@ -98,6 +99,7 @@ def analyse(
     notes : sentences about the sources for the report.
     further : whether the further designs are estimated and the challenges made. The call reads neither; without them
         their checks are not assessed, and the grade is the lower for it.
+    challenges : whether the challenges are made; never without the further designs.
     plan_path : the file the plan was read from; its freeze lies beside it, and what departs from it is told.
 
     Raises
@@ -107,7 +109,8 @@ def analyse(
     """
     plan = plan or Plan()
     raw = read(deployments, incidents, dependencies=dependencies, load=load, plan=plan, notes=notes)
-    return conclude(check(raw, plan, now=now or datetime.now(UTC)), plan, further=further, plan_path=plan_path)
+    checked = check(raw, plan, now=now or datetime.now(UTC))
+    return conclude(checked, plan, further=further, challenges=challenges, plan_path=plan_path)
 
 
 def conclude(
@@ -116,6 +119,7 @@ def conclude(
     *,
     further: bool = True,
     plan_path: Path | None = None,
+    challenges: bool = True,
     say: Callable[[str, int, int], None] | None = None,
 ) -> Analysis:
     """The analysis of tables that have passed the contract.
@@ -123,15 +127,18 @@ def conclude(
     Parameters
     ----------
     checked, plan, further, plan_path : as in :func:`analyse`.
+    challenges : whether the challenges are made; never without the further designs.
     say : told the name of a challenge, how much of it is done, and of how much.
     """
+    if plan_path is not None:
+        read_freeze(plan_path)  # a damaged one is refused before anybody waits
     linked = link(checked, plan)
     counted = count(linked, plan)
     estimates = estimate_effects(counted, plan)
     study, primary = Study(linked, counted, plan), estimates["primary"]
     more = estimate_further(study) if further else {}
     folder = plan_path.parent if plan_path else None
-    tried = try_to_break(study, primary, plan_folder=folder, say=say) if further else {}
+    tried = try_to_break(study, primary, plan_folder=folder, say=say) if further and challenges else {}
     challenged = challenge(linked, counted, estimates, plan, {**more, **tried})
     verdict = decide(primary, primary_at(counted, plan, plan.decision.equivalence_level), challenged.checks, plan)
     verdict = replace(verdict, deviations=deviations(plan, plan_path, partial(happened_before, linked, counted)))

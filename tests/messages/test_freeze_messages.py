@@ -207,7 +207,8 @@ def test_a_folder_in_the_place_of_a_freeze_is_refused(written):
 
 def analysed(command, *words: str) -> str:
     code, out, err = command("analyse", "plan.toml", *TABLES, *words)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert all(line.startswith(("estimating", "  ")) for line in err.splitlines())  # how far it is, and nothing else
     return out
 
 
@@ -233,4 +234,4 @@ def test_an_analysis_beside_a_file_that_is_no_freeze_is_refused(frozen, command)
     Path("plan.frozen.json").write_text("{")
     code, _, err = command("analyse", "plan.toml", *TABLES)
     assert code == 2
-    assert re.match(r"counterfault: plan\.frozen\.json: not a freeze", err)
+    assert re.search(r"^counterfault: plan\.frozen\.json: not a freeze", err, re.MULTILINE)

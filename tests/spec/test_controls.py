@@ -27,6 +27,7 @@ from counterfault.counting.control_cells import (
 )
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.figures.controls import control_funnel
+from counterfault.plan import Plan
 
 END = "end | zz | 2027-01-01 00:00"
 DAY = plan(outcome={"link": "window", "window_hours": 24, "follow_up_hours": 24})
@@ -256,7 +257,9 @@ def test_the_gates_see_the_controls_they_saw_before(study):
 
 
 def test_with_few_controls_their_mean_stands_in_and_says_what_is_missing(study):
-    found = {each.id: each for each in Controls()(study, primary_of(study))}
+    challenges = Plan.checked({"challenges": {"negative_controls": {"windows_before": 6}}}).challenges
+    few = Study(study.linked, study.counted, study.plan.model_copy(update={"challenges": challenges}))
+    found = {each.id: each for each in Controls()(few, primary_of(few))}
     pooled = found["negative_control.pooled"]
     number = pooled.support["controls"]
     assert 2 <= number < 20

@@ -198,7 +198,7 @@ def studied(risk: float, plan: Plan, each: int = 90) -> tuple[Study, Estimate]:
 
 
 def test_a_study_also_has_its_labels_rotated_in_time():
-    study, primary = studied(0.15, Plan())
+    study, primary = studied(0.15, Plan.checked({"design": {"primary": "total.risk_ratio"}}))
     found = {each.id: each for each in Plasmode(runs=120, ratios=())(study, primary)}
     for name in ("plasmode.false_harm", "plasmode.false_benefit"):
         (rotated,) = found[name].parts
@@ -214,7 +214,9 @@ def test_without_weeks_the_reader_is_told_what_a_shuffle_cannot_see():
 
 
 def test_too_few_failures_are_not_assessed_with_the_count_it_would_need():
-    study, primary = studied(0.15, Plan.checked({"gates": {"min_events": 500}}))
+    study, primary = studied(
+        0.15, Plan.checked({"gates": {"min_events": 500}, "design": {"primary": "total.risk_ratio"}})
+    )
     events = study.cells.two_by_two().support()["events"]
     found = Plasmode()(study, primary)
     assert tuple(each.id for each in found) == IDS
@@ -228,7 +230,7 @@ def test_too_few_failures_are_not_assessed_with_the_count_it_would_need():
 
 
 def test_a_primary_estimate_that_cannot_be_made_is_not_tried():
-    study, _ = studied(0.15, Plan())
+    study, _ = studied(0.15, Plan.checked({"design": {"primary": "total.risk_ratio"}}))
     silent = not_estimable(Estimand.RISK_RATIO, "No incident.", method="", level=0.95)
     assert Plasmode()(study, silent)[0].caveats == ("The primary estimate itself cannot be made: No incident.",)
 

@@ -13,6 +13,7 @@ is a difference is asked of the data as they are, and only how large it is gets 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import copysign, exp, hypot, inf, isfinite, log, sqrt
 
@@ -127,8 +128,19 @@ def without_coincidences(found: Estimate, cells: Cells) -> Estimate:
         interval=_limits(found, known),
         standard_error=_error(found, known),
         support={**found.support, CAUSED: _caused(found, known)},
+        caveats=(*found.caveats, *_mostly(known)),
         method=f"{found.method}; less the background of coincident links, {known.share:.0%} of the others' failures",
     )
+
+
+def _mostly(known: Background) -> Iterator[str]:
+    """Where coincidences are most of it, the size rests on how they were counted."""
+    if known.share > 0.5:
+        yield (
+            f"{known.share:.0%} of the others' failures are taken for coincidence, and the size of the ratio rests on "
+            "that. Where services ship by the clock, a moved incident always finds a deployment, and the correction "
+            "goes too far; the side of 1 does not depend on it."
+        )
 
 
 def _caused(found: Estimate, known: Background) -> int:
