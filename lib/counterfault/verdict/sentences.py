@@ -64,8 +64,9 @@ def _size(primary: Estimate) -> str:
     support, interval = primary.support, primary.interval
     named = [SAID.get(name, name) for name in primary.adjustment]
     held = f", holding {listed(named)} fixed" if named else ""
+    apart = ", coincident links apart" if "exposed_events_caused" in support else ""
     return (
-        f"{number(primary.value)} times the risk of other changes {primary.design}{held} "
+        f"{number(primary.value)} times the risk of other changes {primary.design}{held}{apart} "
         f"({interval.level:.0%} interval {number(interval.low)} to {number(interval.high)}, from "
         f"{counted(support['events'], 'failure')} among {counted(support['n'], 'deployment')} that can be compared)"
     )
