@@ -15,7 +15,7 @@ from pytest import approx
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
-from counterfault.estimators.poisson.coincidence import MOST, Background, background, without_coincidences
+from counterfault.estimators.poisson.coincidence import MOST, Background, _limit, background, without_coincidences
 from counterfault.estimators.poisson.regression import HEADLINE
 from counterfault.estimators.tables import stratified
 
@@ -340,3 +340,11 @@ def test_splitting_cells_by_a_covariate_says_nothing(drawn, at):
     split = pd.concat([part.assign(at_peak="yes"), rest.assign(at_peak="no")], ignore_index=True)
     here, there = background(drawn), background(Cells(split, STRATA))
     assert (there.share, there.error, there.degrees) == approx((here.share, here.error, here.degrees), abs=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [2.0, 0.8])
+def test_an_interval_without_width_is_widened_both_ways(ratio):
+    """What is not known of the share is all there is to tell, and it lies on both sides of the estimate."""
+    low, high = (_limit(ratio, ratio, way, share=0.5, reach=0.2) for way in (-1.0, 1.0))
+    assert low < 1 + (ratio - 1) / 0.5 < high
+    assert (low - 1) * (high - 1) > 0  # and on one side of 1

@@ -157,12 +157,12 @@ def _limits(found: Estimate, known: Background) -> Interval:
     """Limits corrected, then widened by what is not known of the share; 1 is a fixed point of the correction."""
     level = found.interval.level
     reach = float(stdtrit(known.degrees, 0.5 + level / 2)) * known.error / (1 - known.share)
-    low, high = (_limit(found.value, bound, known.share, reach) for bound in (found.interval.low, found.interval.high))
-    return Interval(low, high, level)
+    low = _limit(found.value, found.interval.low, -1.0, known.share, reach)
+    return Interval(low, _limit(found.value, found.interval.high, 1.0, known.share, reach), level)
 
 
-def _limit(ratio: float, bound: float, share: float, reach: float) -> float:
-    """One limit of 1 + (R − 1)/(1 − b), from the limit of R and from how far b reaches, relative to 1 − b.
+def _limit(ratio: float, bound: float, way: float, share: float, reach: float) -> float:
+    """The lower (way −1) or upper (1) limit of 1 + (R − 1)/(1 − b), from that of R and b's reach relative to 1 − b.
 
     On the side of 1 that the ratio lies on, both are factors of the excess R − 1, and squares of their logarithms add:
     whatever is not known of the share, a limit stays on its side of 1. On the other side, distances from the estimate
@@ -172,9 +172,9 @@ def _limit(ratio: float, bound: float, share: float, reach: float) -> float:
         return bound
     value, corrected = _excess(ratio, share), _excess(bound, share)
     if value * corrected > 0:
-        apart = log(corrected / value)
-        return max(1 + value * exp(copysign(min(hypot(apart, reach), FURTHEST), apart)), 0.0)
-    return max(1 + value + copysign(hypot(corrected - value, value * reach), corrected - value), 0.0)
+        further = way * copysign(1.0, value)  # a lower limit of a ratio below 1 is a larger excess
+        return max(1 + value * exp(further * min(hypot(log(corrected / value), reach), FURTHEST)), 0.0)
+    return max(1 + value + way * hypot(corrected - value, value * reach), 0.0)
 
 
 def _excess(ratio: float, share: float) -> float:
