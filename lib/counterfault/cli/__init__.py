@@ -8,10 +8,12 @@ from typing import NoReturn
 import click
 
 from counterfault.cli.common import REFUSED, USAGE, stop
+from counterfault.cli.comparing import diff
 from counterfault.cli.importing import import_
 from counterfault.cli.lab import lab
 from counterfault.cli.labels import label
 from counterfault.cli.plans import plan
+from counterfault.cli.publishing import publish
 from counterfault.cli.studies import analyse, check, run
 from counterfault.cli.worlds import simulate, validate
 
@@ -57,10 +59,11 @@ def cli() -> None:
     A URI is a CSV, Parquet or JSON-lines path or glob, or an Ibis address with #table (duckdb://file.db#deployments).
 
     \b
-    Exit codes: 0 done; 2 usage or plan error; 3 data refused; 4 a notebook failed;
+    Exit codes: 0 done; 2 usage or plan error; 3 data refused;
+    4 a notebook failed, or a run could not be published;
     5 done, and the verdict differs from the last published run (only with --alert-on-change).
     """
 
 
-for command in (run, check, analyse, import_, label, simulate, validate, plan, lab):
+for command in (run, check, analyse, diff, import_, label, simulate, validate, plan, publish, lab):
     cli.add_command(command)

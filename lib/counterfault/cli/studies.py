@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,29 +19,38 @@ from counterfault.cli.common import (
     stop,
 )
 
-if TYPE_CHECKING:
-    from counterfault.inputs import Inputs
-
 
 @click.command()
 @source_options
 @click.option("--out", type=click.Path(path_type=Path), help="The run directory. [default: reports/NAME]")
 @click.option("--only", default="", help="Only the notebooks whose names begin so, e.g. 30,90.")
 @click.option("--jobs", default=0, show_default="one per processor", help="Notebooks at the same time.")
+@click.option(
+    "--notebooks", "own", type=click.Path(path_type=Path), metavar="DIR", help="Run the notebooks in DIR beside ours."
+)
+@click.option("--pdf", is_flag=True, help="Print the report to index.pdf too (needs Chromium).")
 @click.option("--alert-on-change", is_flag=True, help="Exit with 5 when the verdict differs from the last run's.")
 def run(
-    plan: Path | None, out: Path | None, only: str, jobs: int, alert_on_change: bool, **sources: str | None
+    plan: Path | None,
+    out: Path | None,
+    only: str,
+    jobs: int,
+    own: Path | None,
+    pdf: bool,
+    alert_on_change: bool,
+    **sources: str | None,
 ) -> None:
-    """Run the notebooks on a study and publish its report."""
+    """Run the notebooks on a study and write its report."""
     inputs = open_study(plan, sources)
     say(f"{inputs.plan.title}: reading {', '.join(inputs.shown().values())}")  # before the heavy libraries load
 
-    from counterfault.running.runner import published_call
     from counterfault.running.runner import run as run_suite
+    from counterfault.running.writing import published_call, study_name
 
-    out = out or Path("reports") / _study_name(inputs)
+    out = out or Path("reports") / study_name(inputs)
     before = published_call(out)
-    result = run_suite(inputs, out, only=tuple(filter(None, only.split(","))), jobs=jobs, say=say)
+    chosen = tuple(filter(None, only.split(",")))
+    result = run_suite(inputs, out, only=chosen, own=own, jobs=jobs, pdf=pdf, say=say)
     if not result.complete:
         stop(f"a notebook failed; what finished is kept, and the error is told in {result.page}", NOTEBOOK_FAILED)
     say("")
@@ -104,12 +113,6 @@ def analyse(plan: Path | None, json_file: Path | None, **sources: str | None) ->
     click.echo(str(analysis.verdict))
     print_deviations(analysis.verdict)
     click.echo(f"Results: {json_file}")
-
-
-def _study_name(inputs: Inputs) -> str:
-    """A repository's folder names its study; otherwise the plan does."""
-    repo = inputs.sources.repo
-    return (Path(repo).resolve().name.removesuffix(".git") or "repository") if repo else inputs.plan_path.stem
 
 
 def _print_analysis(analysis: Any) -> None:

@@ -15,6 +15,8 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine
 from papermill.log import logger
 
+from counterfault.publish.preparing import BY_HAND
+
 
 class TruthfulClient(PapermillNotebookClient):  # type: ignore[misc]
     """Runs cells one by one; whatever stops one of them is written into the notebook."""
@@ -67,6 +69,7 @@ class TruthfulEngine(Engine):  # type: ignore[misc]
             timeout=execution_timeout,
             startup_timeout=start_timeout,
             log=logger,
+            skip_cells_with_tag=BY_HAND,
             **options,
         )
         if kernel_log is None:

@@ -74,6 +74,7 @@ def run_notebook(source: Path, into: Path, parameters: Mapping[str, Any], enviro
             dict(parameters),
             engine_name="counterfault",
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             execution_timeout=CELL_TIMEOUT_SECONDS,
             kernel_log=str(kernel_log(into)),
@@ -96,9 +97,12 @@ def declared_parameters(source: Path) -> set[str]:
     """The names that the notebook's parameters cell sets."""
     import papermill
 
+    notebook = nbformat.read(source, as_version=4)  # type: ignore[no-untyped-call]
+    # A notebook made by a program may name no kernel, and papermill then refuses to look into it.
+    notebook.metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3", "language": "python"})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return set(papermill.inspect_notebook(source))
+        return set(papermill.inspect_notebook(notebook))
 
 
 def refuse_unknown(source: Path, parameters: Mapping[str, Any]) -> None:
