@@ -2,7 +2,7 @@
 
 Every estimator returns an :class:`Estimate`; strata and slices are estimates too, carried in
 ``parts``. So forest plots, tables, the verdict and the reports are each written once. This module
-imports nothing of ours, and everything else may import it.
+imports nothing of ours but how things are shown, and everything else may import it.
 """
 
 from __future__ import annotations
@@ -10,18 +10,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from html import escape
 from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
+
+from counterfault.display import card, rows_table
+from counterfault.display.words import limits, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ESTIMATES_MIME = "application/vnd.counterfault.estimates+json"  # under which a notebook keeps what it has shown
 
-class Estimand(Enum):
+
+class _ShownEstimand:
+    # An Enum takes no method of this name in its own body, and inherits one all the same.
+    __slots__ = ()
+
+    label: str
+    null: float
+    lowest: float
+    highest: float
+
+    def _repr_html_(self) -> str:
+        null = "none: it describes one group" if self.null != self.null else number(self.null)
+        return card("Estimand", self.label, facts={"no difference": null, "range": limits(self.lowest, self.highest)})
+
+
+class Estimand(_ShownEstimand, Enum):
     """What is being compared, the value that means "no difference", and the range it can take.
 
     A description of one group (a risk, a mean, a spread) compares nothing: its null is NaN.
+
+    Examples
+    --------
+    >>> cf.Estimand.RISK_RATIO.null, cf.Estimand.RISK_DIFFERENCE.null
+    (1.0, 0.0)
     """
 
     RISK_RATIO = ("risk ratio", 1.0, 0.0, inf)
@@ -58,7 +81,13 @@ class Estimand(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Confidence limits at a stated level, on the estimand's own scale."""
+    """Confidence limits at a stated level, on the estimand's own scale.
+
+    Examples
+    --------
+    >>> 1.0 in cf.Interval(low=1.2, high=2.1, level=0.95)
+    False
+    """
 
     low: float
     high: float
@@ -66,6 +95,9 @@ class Interval:
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
+
+    def _repr_html_(self) -> str:
+        return card("Interval", f"{limits(self.low, self.high)} at {percent(self.level)} confidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +123,11 @@ class Estimate:
         the method has none.
     parts : the slices this estimate was built from (strata, event times).
     caveats : sentences a reader needs before believing ``value``.
+
+    Examples
+    --------
+    >>> figure = cf.figures.forest([primary])
+    >>> frame = primary.tidy()  # itself and its parts, one row each
     """
 
     estimand: Estimand
@@ -152,10 +189,25 @@ class Estimate:
             f"({level:.0%} interval {figures(low)} to {figures(high)}; {self.method})"
         )
 
+    def __repr__(self) -> str:
+        more = f", {len(self.parts)} parts" if self.parts else ""
+        return f"<Estimate {self.id or 'without id'}: {self}{more}>"
+
     def _repr_html_(self) -> str:
-        notes = "".join(f"<li>{escape(caveat)}</li>" for caveat in self.caveats)
-        table = self.tidy().to_html(index=False, float_format="{:.3g}".format, na_rep="–")
-        return table + (f"<ul>{notes}</ul>" if notes else "")
+        parts = [(part.label, part.value, part.interval.low, part.interval.high) for part in self.parts]
+        return card(
+            f"Estimate {self.id}" if self.id else "Estimate",
+            str(self),
+            facts={
+                "outcome": self.outcome,
+                "compared": self.design,
+                "held fixed besides": ", ".join(self.adjustment) or "nothing",
+                **{name.replace("_", " "): value for name, value in self.support.items()},
+            },
+            table=rows_table("Its parts", ("part", "value", "low", "high"), parts) if parts else "",
+            notes=self.caveats,
+            then=("showing.estimates_table([estimate], 'caption')", "figures.forest([estimate])", "estimate.tidy()"),
+        )
 
 
 def not_estimable(

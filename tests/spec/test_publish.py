@@ -1,10 +1,9 @@
 """The published page: complete, self-contained, honest about its state, the same for the same input."""
 
-import base64
-import io
 import json
 import re
 from copy import deepcopy
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +14,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import counterfault.publish
-from counterfault.figures import Figure, Table, adoption
+from counterfault.estimate import ESTIMATES_MIME
+from counterfault.figures import Figure, Table, adoption, table_html
 from counterfault.publish import (
     NotebookPage,
     error_html,
@@ -48,6 +48,10 @@ def code(source, *outputs, ran=True):
 
 def shown(**data):
     return new_output("display_data", data={kind.replace("_", "/", 1): value for kind, value in data.items()})
+
+
+def shown_html(html):
+    return shown(text_html=html)
 
 
 def page_of(*cells, name="30_association") -> NotebookPage:
@@ -151,7 +155,9 @@ def test_a_page_asks_the_network_for_nothing_and_runs_nothing(page, notebook, ki
     outline = Outline(html)
     assert "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:" in html
     assert not {"script", "iframe", "object", "embed", "link", "base", "form"} & set(outline.tags)
-    assert all(reference.startswith(("#", "data:")) for reference in outline.references)
+    # The files of the same run are linked and never loaded; all else is in the page.
+    beside = re.compile(r"#|data:|notebooks/\w+\.html(#|$)|(results\.json|estimates\.csv|summary\.md)$")
+    assert all(map(beside.match, outline.references))
     assert not outline.handlers
     assert "@import" not in html and not re.search(r"url\(", html)
 
@@ -176,7 +182,7 @@ def test_the_shell_is_small(record):
 
 
 def first_screen(html: str) -> str:
-    return html[html.index('<section id="answer"') : html.index('id="counts"')]
+    return html[html.index('<section id="answer"') : html.index('id="evidence"')]
 
 
 def test_the_first_screen_answers(record, page):
@@ -263,9 +269,9 @@ def test_a_promise_that_was_kept_is_told_and_one_that_nobody_looked_at_is_not(re
 def test_an_adjusted_p_stands_beside_its_p_with_the_family_it_belongs_to(record, page):
     table = re.search(r"<caption><span>Estimates discussed in 30_association.*?</table>", page, re.DOTALL)[0]
     heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)
-    assert heads[-3:] == ["p", "adjusted p", "family"]
-    row = re.search(r"<bdi>direct\.risk_ratio</bdi>.*?</tr>", table, re.DOTALL)[0]
-    assert re.findall(r"<td[^>]*>(?:<bdi>)?(.*?)(?:</bdi>)?</td>", row)[-3:] == ["0.008", "0.008", "exploratory"]
+    assert heads[-4:] == ["p", "adjusted p", "family", "shown in"]
+    row = re.search(r">direct\.risk_ratio</a>.*?</tr>", table, re.DOTALL)[0]
+    assert re.findall(r"<td>(.*?)</td>", row)[-4:-1] == ["0.008", "0.008", "exploratory"]
 
 
 # --- the rest of the report ------------------------------------------------------------------------------------------
@@ -282,9 +288,9 @@ def test_checks_carry_status_as_sign_and_word_and_the_number_that_decided(page):
 def test_crude_and_adjusted_estimates_stand_in_one_table_and_one_picture(page):
     caption = "<caption><span>Estimates discussed in 30_association, with 95% limits"
     table = re.search(rf"{caption}.*?</table>", page, re.DOTALL)[0]
-    rows = re.findall(r'<th scope="row"><bdi>(.*?)</bdi></th><td class="number">(.*?)</td>', table)
+    rows = re.findall(r'<th scope="row"><a href="#m\d+">(.*?)</a></th><td>(.*?)</td>', table)
     assert rows[:2] == [("crude.risk_ratio", "2.31"), ("stratified.risk_ratio", "1.62")]
-    assert ("stratified.odds_ratio", "–") in rows
+    assert ("stratified.odds_ratio", "not estimable") in rows
     assert "Ratios side by side" in page and "Differences side by side" in page
 
 
@@ -307,17 +313,39 @@ def test_a_figure_given_is_shown_in_place_of_the_made_one(record, quick):
     assert "Ratios side by side" not in given
 
 
-def test_results_travel_inside_the_page(record, page):
-    files = dict(re.findall(r'<a download="([^"]+)" href="data:[^,]+;base64,([^"]+)">', page))
-    assert json.loads(base64.b64decode(files["results.json"])) == record
-    table = pd.read_csv(io.BytesIO(base64.b64decode(files["estimates.csv"])))
-    assert list(table["id"]) == [entry["id"] for entry in record["estimates"]]
+def test_every_number_leads_to_its_method_and_to_the_cell_that_shows_it(record):
+    shown = "<table><tr><th>crude.risk_ratio</th></tr></table>"
+    last = {"text/plain": "provenance", ESTIMATES_MIME: [{"id": "crude.risk_ratio"}, {"id": "stratified.risk_ratio"}]}
+    showing = page_of(
+        new_markdown_cell("# Do they fail more often?"),
+        code("table(crude)", shown_html(shown)),
+        code("closing()", new_output("display_data", data=last)),
+    )
+    html = index_html(record, [showing])
+    rows = dict(re.findall(r'<tr><th scope="row"><a href="#(m\d+)">crude\.risk_ratio</a>.*?<a href="(.*?)">', html))
+    ((method, cell),) = rows.items()
+    assert cell == "notebooks/30_association.html#cell-2" and 'id="cell-2"' in showing.body_html
+    made = re.search(rf'<div id="{method}">.*?</div>', html, re.DOTALL)[0]
+    assert "crude.risk_ratio" in made and record["estimates"][0]["method"][1:] in unescape(made)
+    # Not named in any output, but among those the notebook kept at its end.
+    assert re.search(r">stratified\.risk_ratio</a>.*?#cell-3\"", html)
+    # Of another notebook, which is not there.
+    record["estimates"][0]["notebook"] = "40_within_service"
+    assert "#cell-2" not in index_html(record, [showing])
 
 
-def test_a_record_with_an_impossible_number_is_refused(record, quick):
-    record["verdict"]["minimum_detectable_effect"] = float("nan")
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        quick(record)
+def test_what_a_notebook_offers_stands_on_the_front_page_and_nothing_else_of_it(record, chart):
+    offering = code("adoption(frame)", shown(text_html=chart._repr_html_()))
+    offering.metadata["tags"] = ["report"]
+    told = code("tell()", shown(text_markdown="Of 9 **changes** <b>all</b> failed."))
+    told.metadata["tags"] = ["report"]
+    kept = code("links(frame)", shown(text_html="<p>kept to itself</p>"))
+    html = index_html(record, [page_of(new_markdown_cell("# How much AI?"), offering, told, kept)])
+    evidence = html[html.index('id="evidence"') : html.index('id="checks"')]
+    assert "How much AI?" in evidence and "AI-assisted changes over time" in evidence
+    assert '<a href="notebooks/30_association.html#cell-2">Notebook 30_association, cell 2</a>' in evidence
+    assert "Of 9 <strong>changes</strong> &lt;b&gt;all&lt;/b&gt; failed." in evidence
+    assert "kept to itself" not in html
 
 
 def test_an_unknown_estimand_is_named(record):
@@ -369,9 +397,9 @@ def test_a_pandas_table_becomes_accessible(notebook):
 
 
 def test_our_own_table_is_left_as_it_is():
-    html = Table(pd.DataFrame({"service": ["checkout"], "n": [3]}), "Services")._repr_html_()
-    body = page_of(code("t", shown(text_html=html))).body_html
-    assert html in body
+    frame = pd.DataFrame({"service": ["checkout"], "n": [3]})
+    body = page_of(code("t", shown(text_html=Table(frame, "Services")._repr_html_()))).body_html
+    assert table_html(frame, "Services") in body
 
 
 def test_a_picture_without_alternative_text_fails_the_page():

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
 from counterfault.figures.wording import plain
+from counterfault.publish.excerpts import Excerpt, cells_of_estimates, excerpts, without_long_numbers
+from counterfault.publish.preparing import PICTURES, alternative_text, prepared
 from counterfault.publish.sanitise import sanitise
+from counterfault.publish.shared_styles import share_styles
 from counterfault.publish.templating import TEMPLATES, render
 
 if TYPE_CHECKING:
@@ -34,12 +38,16 @@ class NotebookPage:
     title : its first heading.
     body_html : everything below that heading, with headings from level 2 down.
     status : "finished", "failed" or "not finished".
+    excerpts : figures and sentences it offers to the front page.
+    cells : id of an estimate → position of the cell that shows it; cells have addresses ``#cell-12``.
     """
 
     name: str
     title: str
     body_html: str
     status: str
+    excerpts: tuple[Excerpt, ...] = ()
+    cells: Mapping[str, int] = field(default_factory=dict)
 
 
 def notebook_page(nb: NotebookNode, *, name: str = "") -> NotebookPage:
@@ -52,24 +60,27 @@ def notebook_page(nb: NotebookNode, *, name: str = "") -> NotebookPage:
 
     Raises
     ------
-    ValueError
+    UnfitNotebookError
         Where an output is a picture without alternative text.
     """
+    nb = prepared(nb, name)
     body, _ = _exporter().from_notebook_node(nb)
     title, body = _without_title(body)
     title = title or plain(name) or "Notebook"
     name = re.sub(r"[^A-Za-z0-9_]+", "-", name or title).strip("-").lower() or "notebook"
-    return NotebookPage(name=name, title=title, body_html=_outlined(body, name), status=_status(nb))
+    return NotebookPage(
+        name=name,
+        title=title,
+        body_html=_outlined(body, name),
+        status=_status(nb),
+        excerpts=excerpts(nb, offered),
+        cells=cells_of_estimates(nb),
+    )
 
 
 def notebook_html(page: NotebookPage) -> str:
     """The notebook as a self-contained page."""
-    return render("notebook.html.j2", page=page, contents=_contents(page))
-
-
-def demoted(body_html: str, levels: int) -> str:
-    """The same body with every heading ``levels`` deeper, at most at level 6."""
-    return re.sub(r"<(/?)h([1-6])(?=[ >])", lambda tag: f"<{tag[1]}h{min(6, int(tag[2]) + levels)}", body_html)
+    return share_styles(render("notebook.html.j2", page=page, contents=_contents(page)))
 
 
 def _without_title(body: str) -> tuple[str, str]:
@@ -120,7 +131,7 @@ def _exporter() -> Any:
 
     config = Config()
     config.NbConvertBase.display_data_priority = [
-        "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain",
+        "text/html", "text/markdown", *PICTURES, "text/plain",
     ]  # fmt: skip
     exporter: Any = TemplateExporter(  # type: ignore[no-untyped-call]
         config=config, template_name="notebook", template_file="index.html.j2", extra_template_basedirs=[str(TEMPLATES)]
@@ -148,6 +159,15 @@ def _marked_up(source: str, *, escape: bool) -> str:
     return sanitise(MarkdownWithMath(renderer=renderer).render(source))
 
 
+def offered(output: Any) -> str:
+    """A figure or a computed sentence as HTML for the front page; tables and all else stay in the notebook."""
+    data = output.get("data", {})
+    html = "".join(data.get("text/html", ""))
+    if '<figure class="chart">' in html:
+        return without_long_numbers(sanitise(html))
+    return computed_markdown("".join(data["text/markdown"])) if "text/markdown" in data and not html else ""
+
+
 def highlight(source: str) -> str:
     """Python code with its keywords, strings and comments marked."""
     # Pygments is published without type information.
@@ -160,14 +180,8 @@ def highlight(source: str) -> str:
 
 def picture(kind: str, output: Any, cell: Any) -> str:
     """A picture output as an image that carries its own bytes and says what it shows."""
-    alt = output.metadata.get(kind, {}).get("alt") or output.metadata.get("alt") or cell.metadata.get("alt")
-    if not alt:
-        start = plain(cell.source)[:60]
-        raise ValueError(
-            f"the cell that begins {start!r} shows a picture without alternative text; show a "
-            f"counterfault Figure, or give display() metadata={{{kind!r}: {{'alt': 'what it shows'}}}}"
-        )
+    alt = escape(plain(alternative_text(kind, output, cell)))
     data = output.data[kind]
     if kind == "image/svg+xml":
         data = b64encode("".join(data).encode()).decode()
-    return f'<img class="output" src="data:{kind};base64,{escape(data.strip())}" alt="{escape(plain(alt))}">'
+    return f'<img class="output" src="data:{kind};base64,{escape(data.strip())}" alt="{alt}">'

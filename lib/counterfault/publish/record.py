@@ -9,13 +9,9 @@ from typing import Any, NamedTuple
 
 from counterfault.estimate import Estimand, Estimate, Interval
 from counterfault.figures.flow import ANALYSED
-from counterfault.figures.wording import ABSENT, count, limits, number, percent, plain, sentence_start
+from counterfault.figures.wording import ABSENT, count, day_words, limits, number, percent, plain, sentence_start
 
 Record = Mapping[str, Any]
-
-
-# Not strftime: the names of months must not follow the language of the machine.
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Call(NamedTuple):
@@ -100,17 +96,28 @@ def primary_of(record: Record) -> Estimate | None:
 
 
 class Fact(NamedTuple):
-    """One key number of the first screen."""
+    """One key number of the first screen.
+
+    Attributes
+    ----------
+    term, value, detail : what it is, the number, and what belongs to it.
+    id : the estimate it is, or the address of the section it comes from, such as ``#data``.
+    link : the words of the link to that section.
+    """
 
     term: str
     value: str
     detail: str
+    id: str
+    link: str = ""
 
 
 def facts(record: Record) -> list[Fact]:
     """The numbers a reader needs before the rest: effect, counts, window, grade."""
     verdict = record["verdict"]
-    grade = Fact("Grade", plain(verdict["grade"] or ABSENT), f"A to D; {_checks_passed(record['checks'])}")
+    grade = Fact(
+        "Grade", plain(verdict["grade"] or ABSENT), f"A to D; {_checks_passed(record['checks'])}", "#checks", "checks"
+    )
     found = [_effect(record), grade, _deployments(record), _incidents(record), _attributable(verdict), _window(record)]
     return [fact for fact in found if fact is not None]
 
@@ -121,10 +128,12 @@ def _effect(record: Record) -> Fact | None:
         return None
     name = primary.estimand.label.capitalize()
     if not primary.estimable:
-        return Fact(name, "not estimable", plain("; ".join(caveat.rstrip(".") for caveat in primary.caveats)))
+        return Fact(
+            name, "not estimable", plain("; ".join(caveat.rstrip(".") for caveat in primary.caveats)), "primary"
+        )
     interval = primary.interval
     held = f"{percent(interval.level)} interval {limits(interval.low, interval.high)}"
-    return Fact(name, number(primary.value), held + (f"; {plain(primary.design)}" if primary.design else ""))
+    return Fact(name, number(primary.value), held + (f"; {plain(primary.design)}" if primary.design else ""), "primary")
 
 
 def _checks_passed(checks: Sequence[Mapping[str, Any]]) -> str:
@@ -140,7 +149,7 @@ def _deployments(record: Record) -> Fact | None:
     groups = f"{count(compared['ai'])} AI-assisted, {count(compared['human'])} not"
     unknown = count(record["data"]["labels"].get("unknown", 0))
     detail = f"{groups}; {unknown} of unknown assistance left out"
-    return Fact("Deployments compared", count(compared["ai"] + compared["human"]), detail)
+    return Fact("Deployments compared", count(compared["ai"] + compared["human"]), detail, "#data", "rows")
 
 
 def _incidents(record: Record) -> Fact | None:
@@ -150,7 +159,7 @@ def _incidents(record: Record) -> Fact | None:
     primary = primary_of(record)
     events = primary.support.get("events") if primary else None
     detail = f"used; {count(events)} of the deployments compared were followed by one" if events is not None else "used"
-    return Fact("Incidents", count(table["used"]), detail)
+    return Fact("Incidents", count(table["used"]), detail, "#data", "rows")
 
 
 def _attributable(verdict: Mapping[str, Any]) -> Fact | None:
@@ -159,7 +168,9 @@ def _attributable(verdict: Mapping[str, Any]) -> Fact | None:
         return None
     low, high = (_whole(attributable[end]) for end in ("low", "high"))
     detail = f"{low} to {high}, among AI-assisted deployments"
-    return Fact("Failures beyond the expected", _whole(attributable["value"]), detail)
+    return Fact(
+        "Failures beyond the expected", _whole(attributable["value"]), detail, "standardised.attributable_incidents"
+    )
 
 
 def _whole(value: float | None) -> str:
@@ -173,14 +184,14 @@ def _window(record: Record) -> Fact | None:
         return None
     hours = window.get("follow_up_hours")
     followed = f"each deployment followed for {hours:g} hours" if hours is not None else ""
-    return Fact("Data window", f"{_day(window['start'])} to {_day(window['end'])}", followed)
+    return Fact("Data window", f"{day_of(window['start'])} to {day_of(window['end'])}", followed, "#plan", "plan")
 
 
-def _day(moment: Any) -> str:
+def day_of(moment: Any) -> str:
     """The day of an ISO time, readable and unbroken; a time of another form as it is."""
     text = plain(moment)
     try:
         day = date.fromisoformat(text[:10])
     except ValueError:
         return text
-    return f"{day.day}\u00a0{MONTHS[day.month - 1]}\u00a0{day.year}"
+    return day_words(day)

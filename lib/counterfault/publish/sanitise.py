@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ DRAWING_STYLES = (
 )
 # fmt: on
 ATTRIBUTES = {
-    "a": {"href", "title"},
+    "a": {"href", "title", "download"},
     "img": {"src", "alt"},
     "div": {"class", "role", "aria-label", "tabindex"},
     "span": {"class"},
@@ -55,6 +55,7 @@ _NO_PICTURE = re.compile(r"<img(?![^>]* src=)[^>]*>")
 _BARE_TABLE = re.compile(r"<table(?: class=\"[^\"]*\")?>(?!\s*<caption>).*?</table>", re.DOTALL)
 
 
+@lru_cache(maxsize=64)  # what the front page takes over has been cleaned for the notebook's own page
 def sanitise(html: str) -> str:
     """The HTML with listed tags and attributes only, balanced, and bare tables made accessible."""
     kept = _NO_PICTURE.sub("", _cleaner().clean(_CODE.sub("", html)))
@@ -83,8 +84,11 @@ def _allowed(tag: str, name: str, value: str) -> bool:
         return False
     if name == "src":
         return re.match(r"data:image/(png|jpeg|gif|webp);base64,", value) is not None
+    address = value.strip().lower() if name == "href" else ""
+    if address.startswith("data:text/csv;charset=utf-8,"):
+        return True  # the numbers behind a figure, to be saved; a browser opens no page on such an address
     # A link out of the notebooks' folder leads somewhere in the checkout and nowhere from a published page.
-    return not (name == "href" and value.strip().lower().startswith(("data:", "../")))
+    return not address.startswith(("data:", "../"))
 
 
 def accessible(table: str) -> str:
