@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from counterfault.challenges.families import try_to_break
 from counterfault.checking import Checked, check
-from counterfault.checks import Challenged, Check, challenge
+from counterfault.checks import Challenged, Check, Status, challenge
 from counterfault.counting import Counted, count
 from counterfault.counting.happened import happened_before
+from counterfault.display import card
 from counterfault.estimate import Estimate
-from counterfault.estimating import Estimates, Study, estimate_effects, estimate_further, primary_at
+from counterfault.estimating import Estimates, EstimatesById, Study, estimate_effects, estimate_further, primary_at
 from counterfault.freezing import deviations, read_freeze
 from counterfault.linking import Linked, link
 from counterfault.plan import Plan
@@ -39,6 +39,12 @@ class Analysis:
     challenged : the checks and their own estimates.
     verdict : the answer.
     tried : id → estimate, of the challenges.
+
+    Examples
+    --------
+    >>> sorted(analysis.estimates)[:2]
+    ['corrected.risk_ratio', 'crude.odds_ratio']
+    >>> table = cf.showing.checks_table(analysis.checks)
     """
 
     plan: Plan
@@ -71,8 +77,19 @@ class Analysis:
 
         return to_json(record(self))
 
+    def __repr__(self) -> str:
+        return f"<Analysis of {self.plan.title!r}: {self.verdict}>"
+
     def _repr_html_(self) -> str:
-        return self.verdict._repr_html_() + self.estimates["primary"]._repr_html_()
+        ended = [check.status for check in self.checks]
+        facts = {
+            "plan": str(self.plan),
+            "primary estimate": str(self.estimates["primary"]),
+            "estimates": len(self.all_estimates()),
+            "checks": ", ".join(f"{ended.count(status)} {status.value}" for status in Status),
+        }
+        then = ("showing.checks_table(analysis.checks)", "analysis.estimates", "analysis.to_json()")
+        return self.verdict._repr_html_() + card("Analysis", facts=facts, then=then)
 
 
 def analyse(
@@ -106,6 +123,15 @@ def analyse(
     ------
     SourceError, ContractError, PlanError : the sources cannot be read, the tables cannot be used, or the plan asks for
         what they do not hold. Data that cannot give an answer raise nothing: the verdict is ``cannot_tell``.
+
+    Examples
+    --------
+    A quick look, by the gates alone; without ``further=False`` it takes half a minute and has a grade worth reading:
+
+    >>> analysis = cf.analyse("deployments.parquet", "incidents.csv", further=False)
+    >>> answer = analysis.verdict.sentence
+    >>> ratio = analysis.estimates["primary"]
+    >>> record = analysis.to_json()  # what `results.json` holds
     """
     plan = plan or Plan()
     raw = read(deployments, incidents, dependencies=dependencies, load=load, plan=plan, notes=notes)
@@ -143,6 +169,6 @@ def conclude(
     verdict = decide(primary, primary_at(counted, plan, plan.decision.equivalence_level), challenged.checks, plan)
     verdict = replace(verdict, deviations=deviations(plan, plan_path, partial(happened_before, linked, counted)))
     rest = {id: item for id, item in estimates.items() if id != "primary"}
-    estimates = MappingProxyType({**rest, **more, "primary": primary})  # last, as a reader expects the answer
+    estimates = EstimatesById({**rest, **more, "primary": primary})  # last, as a reader expects the answer
     challenged = replace(challenged, estimates=(*challenged.estimates, *tried.values()))
     return Analysis(plan, checked, linked, counted, estimates, challenged, verdict, tried)

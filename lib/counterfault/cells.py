@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from counterfault.display import card
+
 COUNTS = ("n", "events", "exposure_hours")
 
 
@@ -49,6 +51,23 @@ class Cells:
     frame: pd.DataFrame
     strata: tuple[str, ...] = ("service", "period")
     cluster: str = "service"
+
+    def __repr__(self) -> str:
+        return f"<Cells: {len(self.frame):,} cells by {' × '.join(self.strata)}, clusters: {self.cluster}>"
+
+    def _repr_html_(self) -> str:
+        four = self.two_by_two()
+        return card(
+            "Cells",
+            f"{four.exposed_total + four.unexposed_total:,} deployments in {len(self.frame):,} cells, nothing lost.",
+            facts={
+                "compared within": " × ".join(self.strata),
+                "not independent within": self.cluster,
+                "AI-assisted": f"{four.exposed_total:,}, of which {four.exposed_events:,} failed",
+                "others": f"{four.unexposed_total:,}, of which {four.unexposed_events:,} failed",
+            },
+            then=("cells.tables()", "cf.homogeneity(cells)", "cf.overlap(cells)"),
+        )
 
     def two_by_two(self) -> TwoByTwo:
         """The four counts over everything, strata ignored."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from counterfault.display import card
 from counterfault.places import default_plan, demo_plan, from_here, repository_plan
 from counterfault.plan import Plan, Sources
 from counterfault.sources.secrets import redact
@@ -32,6 +33,21 @@ class Inputs:
     plan: Plan
     plan_path: Path
     sources: Sources
+
+    def __repr__(self) -> str:
+        return f"<Inputs: plan {from_here(str(self.plan_path))} ({self.plan.digest}), {', '.join(self.shown())}>"
+
+    def _repr_html_(self) -> str:
+        return card(
+            "Inputs",
+            "A plan and the tables it will be read against; nothing has been read yet.",
+            facts={
+                "plan": str(self.plan),
+                "from": from_here(str(self.plan_path)),
+                **self.shown(),
+            },
+            then=("checked = cf.check(inputs.read(), inputs.plan)",),
+        )
 
     def read(self, progress: Callable[[int, int | None], None] | None = None) -> RawTables:
         """The raw tables; a git repository is imported first."""
@@ -79,6 +95,11 @@ def open_inputs(
     Raises
     ------
     PlanError : the plan cannot be read or followed.
+
+    Examples
+    --------
+    >>> inputs = cf.open_inputs()  # the bundled demo organisation
+    >>> checked = cf.check(inputs.read(), inputs.plan)
     """
     named = {"deployments": deployments, "incidents": incidents, "dependencies": dependencies, "load": load}
     given = {name: place for name, place in named.items() if place}

@@ -6,13 +6,42 @@ are; estimators never see anything else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from inspect import cleandoc
 
 import pandas as pd
 
+from counterfault.display import card
 
-@dataclass(frozen=True)
-class RiskTime:
+
+class _Panel:
+    """What panels share: they show their question and their size, and leave their rows unread."""
+
+    frame: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.frame):,} rows of {', '.join(self.frame.columns)}>"
+
+    def _repr_html_(self) -> str:
+        others = [each.name for each in fields(self) if each.name != "frame"]  # type: ignore[arg-type]
+        return card(
+            type(self).__name__,
+            cleandoc(type(self).__doc__ or "").splitlines()[0],
+            facts={
+                "rows": len(self.frame),
+                "columns": ", ".join(self.frame.columns),
+                **{name.replace("_", " "): _listed(getattr(self, name)) for name in others},
+            },
+            then=("panel.frame",),
+        )
+
+
+def _listed(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, repr=False)
+class RiskTime(_Panel):
     """Service time split by how long ago the service last shipped, for self-controlled comparisons.
 
     Attributes
@@ -32,8 +61,8 @@ class RiskTime:
     before_hours: float
 
 
-@dataclass(frozen=True)
-class ReferentSets:
+@dataclass(frozen=True, repr=False)
+class ReferentSets(_Panel):
     """For each incident, whether its service had just shipped, then and at like moments without it.
 
     A set is the moment an incident began and the moments of the same service, weekday and hour in the same calendar
@@ -52,8 +81,8 @@ class ReferentSets:
     window_hours: float
 
 
-@dataclass(frozen=True)
-class Durations:
+@dataclass(frozen=True, repr=False)
+class Durations(_Panel):
     """How long deployments ran until an incident of theirs began, or until they were watched no longer.
 
     Attributes
@@ -75,8 +104,8 @@ class Durations:
     grid_hours: float
 
 
-@dataclass(frozen=True)
-class UnitPeriods:
+@dataclass(frozen=True, repr=False)
+class UnitPeriods(_Panel):
     """What each service or team shipped and suffered in each calendar period.
 
     Attributes
@@ -94,8 +123,8 @@ class UnitPeriods:
     calendar: str
 
 
-@dataclass(frozen=True)
-class Consequences:
+@dataclass(frozen=True, repr=False)
+class Consequences(_Panel):
     """What came of the deployments in the contrast: how bad, how far, how soon seen, how soon mended.
 
     Attributes

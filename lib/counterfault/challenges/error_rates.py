@@ -10,6 +10,7 @@ from numpy.random import Generator
 from scipy.special import ndtr
 
 from counterfault.challenges.corrected_tables import ErrorRates, Floats
+from counterfault.display import settings_html
 
 Corners = tuple[float, float, float, float]
 JEFFREYS = 0.5
@@ -28,6 +29,8 @@ class PriorRates:
     sensitivity: Corners
     specificity: Corners
     correlation: float
+
+    _repr_html_ = settings_html
 
     def draw(self, rng: Generator, draws: int) -> ErrorRates:
         """Error rates of so many imagined sets of labels; sensitivity and specificity vary independently."""

@@ -19,7 +19,7 @@ from counterfault.challenges.placebo import Placebos
 from counterfault.challenges.plasmode import Plasmode
 from counterfault.challenges.unmeasured_confounding import UnmeasuredConfounding
 from counterfault.estimate import Estimate
-from counterfault.estimating import Estimates, Study
+from counterfault.estimating import EstimatesById, Study
 from counterfault.estimators.one_thread import on_one_thread
 
 Progress = Callable[[int, int], None]
@@ -101,7 +101,7 @@ def try_to_break(
     *,
     plan_folder: Path | None = None,
     say: Callable[[str, int, int], None] | None = None,
-) -> Estimates:
+) -> EstimatesById:
     """The estimates of all challenges, or of some, id → estimate.
 
     Parameters
@@ -115,6 +115,12 @@ def try_to_break(
     Raises
     ------
     ValueError : there is no such challenge.
+
+    Examples
+    --------
+    >>> tried = cf.try_to_break(study, primary, only=["link_rules"])
+    >>> told = cf.showing.tell_link_readings(tried)
+    >>> challenged = cf.challenge(linked, counted, estimates, plan, tried)
     """
     if unknown := [name for name in only if name not in CHALLENGES]:
         raise ValueError(f"no challenge {unknown[0]!r}; there are {', '.join(CHALLENGES)}")
@@ -124,7 +130,7 @@ def try_to_break(
         if progress:
             progress(0, 1)
         found |= {item.id: item for item in CHALLENGES[name](Attempt(study, primary, plan_folder, progress))}
-    return MappingProxyType(found)
+    return EstimatesById(found)
 
 
 def _named(name: str, say: Callable[[str, int, int], None]) -> Progress:

@@ -14,6 +14,7 @@ import numpy as np
 
 from counterfault.challenges.corrected_tables import Corrected, ErrorRates, Floats, LabelledTables
 from counterfault.challenges.error_rates import Corners, PriorRates
+from counterfault.display import settings_html
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.estimating.study import Study
 from counterfault.estimators.bounded import exp_or_infinity
@@ -49,6 +50,10 @@ class LabelError:
         :class:`~counterfault.challenges.error_rates.PriorRates`.
     draws : how many imagined sets of labels.
     seed : of the draws.
+
+    Examples
+    --------
+    >>> adjusted, at = cf.LabelError(draws=200)(study, primary)
     """
 
     sensitivity: Corners = (0.75, 0.85, 0.97, 1.0)
@@ -56,6 +61,8 @@ class LabelError:
     correlation: float = 0.8
     draws: int = 2000
     seed: int = 20_260_101
+
+    _repr_html_ = settings_html
 
     @classmethod
     def of(cls, plan: Plan) -> LabelError:

@@ -11,6 +11,7 @@ from counterfault.cells import Cells
 from counterfault.challenges.stratified_omissions import anew, unchanged, without_each
 from counterfault.counting.covariates import MISSING
 from counterfault.counting.leave_out_cells import LEFT_OUT, Dimension, LeaveOutCells, leave_out_cells
+from counterfault.display import settings_html
 from counterfault.estimate import Estimand, Estimate, figures, not_estimable
 from counterfault.estimating.effects import planned_contrast
 from counterfault.estimating.study import Study
@@ -68,10 +69,16 @@ class LeaveOneOutOf:
     Assumes nothing beyond what both estimators do. An omission is no estimate for those left: it asks who carries the
     answer, as influence diagnostics do (Cook 1977, Technometrics 19:15), and the most influential of many was chosen
     because it is the most influential.
+
+    Examples
+    --------
+    >>> (without_one_service,) = cf.LeaveOneOutOf(by=("service",))(study, primary)
     """
 
     by: tuple[Dimension, ...] = DIMENSIONS
     author_clusters: int = 10
+
+    _repr_html_ = settings_html
 
     def __post_init__(self) -> None:
         if unknown := [each for each in self.by if each not in DIMENSIONS]:

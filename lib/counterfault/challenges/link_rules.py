@@ -10,6 +10,7 @@ from counterfault.challenges.contrast import contrast_on
 from counterfault.counting import Counted
 from counterfault.counting.link_grid_cells import LinkedCells, link_grid_cells
 from counterfault.counting.outcomes import CHANCE
+from counterfault.display import settings_html
 from counterfault.estimate import Estimand, Estimate, not_estimable
 from counterfault.estimating.effects import planned_contrast
 from counterfault.estimating.study import Study
@@ -78,9 +79,15 @@ class LinkGrid:
     coincidences meet in one deployment, q + c − q·c takes the place of the sum and the result is the same. Links by
     record are left as they are; links to the last deployment cannot be corrected, for there is no coincidence in
     always finding one.
+
+    Examples
+    --------
+    >>> grid, corrected = cf.LinkGrid(windows_hours=(6.0,))(study, primary)
     """
 
     windows_hours: tuple[float, ...] = (6.0, 24.0, 72.0)
+
+    _repr_html_ = settings_html
 
     @classmethod
     def of(cls, plan: Plan) -> Self:

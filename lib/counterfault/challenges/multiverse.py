@@ -15,6 +15,7 @@ from math import exp, inf, sqrt
 from counterfault.challenges.joint_permutation import JointPermutation, JointTest, Progress
 from counterfault.challenges.specifications import CORRECTED, Choices, Specification, choices
 from counterfault.counting.specification_cells import SpecificationRows, specification_rows
+from counterfault.display import settings_html
 from counterfault.estimate import Estimand, Estimate, Interval, figures, not_estimable
 from counterfault.estimating.study import Study
 from counterfault.estimators.one_thread import on_one_thread
@@ -38,10 +39,16 @@ class Multiverse:
     ----------
     listed : the plan's section: links, windows, strata, covariates, estimators, shuffles and their kind.
     seed : of the shuffles.
+
+    Examples
+    --------
+    >>> median, share, average_z = cf.Multiverse.of(plan)(study, primary)
     """
 
     listed: Listed = field(default_factory=Listed)
     seed: int = 20_260_101
+
+    _repr_html_ = settings_html
 
     @classmethod
     def of(cls, plan: Plan) -> Multiverse:

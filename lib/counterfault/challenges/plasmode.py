@@ -22,6 +22,7 @@ from counterfault.challenges.behaviour import SHUFFLED, Behaviour, silent
 from counterfault.challenges.planted_ratio import beyond_always, planted
 from counterfault.challenges.procedure import Procedure, Regression, answers, procedure_of
 from counterfault.challenges.shuffled_labels import Codes, Dealt, InTime, shuffled, strata_of
+from counterfault.display import settings_html
 from counterfault.estimate import Estimate
 from counterfault.estimating.study import Study
 from counterfault.estimators.one_thread import on_one_thread
@@ -44,11 +45,17 @@ class Plasmode:
     runs : how often labels are shuffled within strata. Half as many are rotated in time.
     ratios : planted into the first half of the shuffled data; the plan's ``worth_acting_on`` is added to them.
     seed : of everything drawn; same seed, same numbers.
+
+    Examples
+    --------
+    >>> found = cf.Plasmode(runs=100, ratios=(1.5,))(study, primary)
     """
 
     runs: int = 400
     ratios: tuple[float, ...] = (1.25, 1.5, 2.0)
     seed: int = 20_260_101
+
+    _repr_html_ = settings_html
 
     @classmethod
     def of(cls, plan: Plan) -> Plasmode:

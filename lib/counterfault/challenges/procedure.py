@@ -13,7 +13,7 @@ from counterfault.cells import Cells
 from counterfault.challenges.shuffled_labels import COUNTED, Codes, Counts, Dealt, Floats, strata_of
 from counterfault.estimate import Estimand, Estimate, Interval
 from counterfault.estimators.detectable import minimum_detectable_effect
-from counterfault.estimators.poisson.coincidence import CHANCE, without_coincidences
+from counterfault.estimators.poisson.coincidence import CHANCE, Background, Places, less_background
 from counterfault.estimators.poisson.repeated_fits import Refit, RepeatedFits
 from counterfault.estimators.tables import stratified
 from counterfault.estimators.tables.score import critical_value
@@ -93,32 +93,30 @@ class _Coincidences:
 
     Attributes
     ----------
-    places : strata and cluster of each pattern.
+    places : stratum and cluster of each of C patterns without AI assistance, then of each with it.
     chance : (C,) probability that a deployment of the pattern is tied to an incident by coincidence.
-    cells : say what stratum and cluster are.
     """
 
-    places: pd.DataFrame
+    places: Places
     chance: Floats
-    cells: Cells
 
     @classmethod
     def of(cls, patterns: pd.DataFrame, cells: Cells) -> _Coincidences:
         keys = [name for name in patterns.columns if name not in COUNTED]
         totals = cells.frame.groupby(keys, observed=True)[[CHANCE, "n"]].sum().reset_index()
         placed = patterns[keys].merge(totals, on=keys, how="left")
-        places = placed[list(dict.fromkeys([*cells.strata, cells.cluster]))]
-        return cls(places, (placed[CHANCE] / placed["n"]).to_numpy(np.float64), cells)
+        both_arms = replace(cells, frame=pd.concat([placed[keys]] * 2, ignore_index=True))
+        return cls(Places.of(both_arms), (placed[CHANCE] / placed["n"]).to_numpy(np.float64))
 
-    def corrected(
-        self, found: Estimate, unexposed: Counts, failures: Counts, exposed: Counts, kept: Floats | float
-    ) -> Estimate:
-        """The estimate less the background, which is asked of unexposed deployments."""
-        arms = ((0, unexposed, failures, kept * self.chance * unexposed), (1, exposed, 0, 0.0))
-        frames = [
-            self.places.assign(exposed=arm, n=n, events=events, **{CHANCE: chance}) for arm, n, events, chance in arms
-        ]
-        return without_coincidences(found, replace(self.cells, frame=pd.concat(frames, ignore_index=True)))
+    def background(self, unexposed: Counts, failures: Counts, exposed: Counts, kept: Floats | float) -> Background:
+        """What coincidence accounts for under one way of dealing, asked of unexposed deployments."""
+        none = np.zeros(len(self.chance))
+        return self.places.background(
+            n=np.concatenate([unexposed, exposed]).astype(np.float64),
+            exposed=np.repeat([False, True], len(self.chance)),
+            chance=np.concatenate([kept * self.chance * unexposed, none]),
+            events=np.concatenate([failures, none]),
+        )
 
 
 @dataclass(frozen=True)
@@ -136,10 +134,8 @@ class Regression:
         found = [fit and _at(fit, level) for level in (self.decision.level, self.decision.equivalence_level)]
         if self.coincidences:
             unexposed = self.fits.patterns["n"].to_numpy() - exposed
-            found = [
-                each and self.coincidences.corrected(each, unexposed, unexposed_failures, exposed, kept)
-                for each in found
-            ]
+            known = self.coincidences.background(unexposed, unexposed_failures, exposed, kept)
+            found = [each and less_background(each, known) for each in found]
         primary, equivalence = found
         if not primary or not equivalence or not primary.estimable:
             return None

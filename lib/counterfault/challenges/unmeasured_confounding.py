@@ -17,6 +17,7 @@ from counterfault.challenges.e_value import e_values
 from counterfault.challenges.linear_risk import linear_risk
 from counterfault.challenges.linear_sensitivity import ID, LIMIT_ID, METHOD, LinearSensitivity
 from counterfault.challenges.measured_confounders import WithoutEach
+from counterfault.display import settings_html
 from counterfault.estimate import Estimand, Estimate, not_estimable
 from counterfault.estimating.study import Study
 from counterfault.estimators.one_thread import on_one_thread
@@ -38,10 +39,16 @@ class UnmeasuredConfounding:
     ----------
     multiples : how many times as strong as each measured confounder the unmeasured one is supposed to be.
     worth_acting_on : the plan's threshold for ratios.
+
+    Examples
+    --------
+    >>> e_value, *others = cf.UnmeasuredConfounding()(study, primary)
     """
 
     multiples: tuple[float, ...] = (1.0, 2.0, 3.0)
     worth_acting_on: float = 1.25
+
+    _repr_html_ = settings_html
 
     @classmethod
     def of(cls, plan: Plan) -> Self:

@@ -30,6 +30,7 @@ from counterfault.checking.rules import (
 from counterfault.checking.settling import Account, kept, settle
 from counterfault.checking.zones import require_zones
 from counterfault.contracts import TABLES
+from counterfault.display import card, rows_table
 from counterfault.plan import Mapping, Plan
 from counterfault.sources import RawTables
 from counterfault.sources.errors import SourceError
@@ -60,6 +61,20 @@ class Checked:
     engine: Any
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Checked: {'; '.join(map(str, self.accounts))}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(each.table, each.read, each.accepted, each.left_out, each.quarantined) for each in self.accounts]
+        heads = ("table", "rows read", "accepted", "left out by the plan", "quarantined")
+        return card(
+            "Checked tables",
+            "Every row read is either accepted or quarantined with the rule it broke.",
+            table=rows_table("Rows by table", heads, rows),
+            notes=self.notes,
+            then=("linked = cf.link(checked, plan)", "showing.quarantine_table(checked)"),
+        )
+
     def has(self, table: str, *columns: str) -> bool:
         """Whether the table is there and has all of these columns."""
         return table in self.tables and all(column in self.tables[table].columns for column in columns)
@@ -80,6 +95,12 @@ def check(raw: RawTables, plan: Plan, *, now: datetime | None = None) -> Checked
         deployments, or more broken rows than the plan allows.
     SourceError : a file turns out to be damaged when its rows are asked for.
     PlanError : the plan names a time zone that does not exist.
+
+    Examples
+    --------
+    >>> checked = cf.check(raw, plan)
+    >>> set_aside = checked.quarantine  # the rows that broke a rule, and which
+    >>> linked = cf.link(checked, plan)
     """
     now = now or datetime.now(UTC)
     judged = {name: _judge(raw.engine, table, plan, now) for name, table in raw.tables.items()}

@@ -15,6 +15,7 @@ from counterfault.checking.naming import named_columns
 from counterfault.checking.rules import BROKEN, VALUE
 from counterfault.checking.zones import zone_notes
 from counterfault.contracts import DEPLOYMENTS, TABLES, ContractError, Kind, Table
+from counterfault.display import card
 from counterfault.plan import Mapping, Plan
 from counterfault.sources.raw import FILE, LINE, Raw
 
@@ -32,6 +33,9 @@ class Account:
     quarantined: int
     left_out: int
     digest: str | None
+
+    def _repr_html_(self) -> str:
+        return card("Account", str(self), facts={"source": self.source, "SHA-256": self.digest})
 
     def __str__(self) -> str:
         left_out = f" ({self.left_out:,} left out by the plan)" if self.left_out else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 
 import pandas as pd
 
@@ -39,6 +38,7 @@ from counterfault.checks.tried import (
     unmeasured_confounder,
 )
 from counterfault.counting import Counted
+from counterfault.display import card, rows_table
 from counterfault.estimate import Estimate
 from counterfault.estimating import Estimates
 from counterfault.estimators.one_thread import on_one_thread
@@ -89,12 +89,24 @@ class Challenged:
         """One row per check."""
         return pd.DataFrame([check.row() for check in self.checks])
 
+    def __repr__(self) -> str:
+        return f"<Challenged: {self._told()}>"
+
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(check.question)}</td><td>{check.status.value}</td><td>{escape(check.sentence)}</td></tr>"
-            for check in self.checks
+        rows = [(check.question, check.status.value, check.sentence) for check in self.checks]
+        return card(
+            "Checks",
+            f"{self._told()}.",
+            table=rows_table("Questions asked of the data", ("question", "answer", "why"), rows, most=len(rows)),
+            then=(
+                "cf.decide(primary, equivalence, challenged.checks, plan)",
+                "showing.checks_table(challenged.checks)",
+            ),
         )
-        return f"<table><tr><th>question</th><th>answer</th><th>why</th></tr>{rows}</table>"
+
+    def _told(self) -> str:
+        ended = [check.status for check in self.checks]
+        return ", ".join(f"{ended.count(status)} {status.value}" for status in Status)
 
 
 @on_one_thread
@@ -116,6 +128,13 @@ def challenge(
     plan : its ``gates`` hold the thresholds.
     found : estimates of the further designs and of the challenges, id → estimate. Without them the checks that read
         them are not assessed, and the grade is the lower for it; the call does not depend on them.
+
+    Examples
+    --------
+    >>> challenged = cf.challenge(linked, counted, estimates, plan)
+    >>> table = cf.showing.checks_table(challenged.checks)
+    >>> equivalence = cf.primary_at(counted, plan, plan.decision.equivalence_level)
+    >>> verdict = cf.decide(primary, equivalence, challenged.checks, plan)
     """
     facts = Facts(linked, counted, estimates, plan, found or {})
     shown = tuple(item for item in (facts.placebo, facts.control, *facts.by_rule) if item is not None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import isfinite
 
+from counterfault.display import card
 from counterfault.estimate import Estimate
 from counterfault.plan import Plan
 
@@ -29,6 +30,10 @@ class Check:
     value: float | None = None
     threshold: str = ""
     gate: bool = False
+
+    def _repr_html_(self) -> str:
+        facts = {"answer": self.status.value, "value": self.value, "threshold": self.threshold, "a gate": self.gate}
+        return card(f"Check {self.id}", f"{self.question} {self.sentence}", facts=facts)
 
     def row(self) -> dict[str, object]:
         """One mapping, as ``results.json`` and the tables have it."""

@@ -17,6 +17,7 @@ from counterfault.checking.settling import kept
 from counterfault.counting.covariates import with_covariates
 from counterfault.counting.outcomes import CHANCE, OUTCOMES, with_outcomes
 from counterfault.counting.population import ANALYSED, by_label, population, require_deployments_in, step
+from counterfault.display import card
 from counterfault.linking import Linked, study_tables
 from counterfault.plan import Plan
 
@@ -48,6 +49,24 @@ class Counted:
     not_assessed: tuple[tuple[str, str], ...]
     rows: Any
 
+    def __repr__(self) -> str:
+        return f"<Counted: {self.cells!r}, {len(self.not_assessed)} things not assessed>"
+
+    def _repr_html_(self) -> str:
+        four = self.cells.two_by_two()
+        return card(
+            "Counted deployments",
+            f"{four.exposed_total:,} AI-assisted ones ({four.exposed_events:,} failed) stand against "
+            f"{four.unexposed_total:,} others ({four.unexposed_events:,} failed).",
+            facts={
+                "compared within": " × ".join(self.cells.strata),
+                "covariates": ", ".join(self.covariates) or "none",
+                "cells": len(self.cells.frame),
+            },
+            notes=(f"not assessed: {what}, because {why}" for what, why in self.not_assessed),
+            then=("study = cf.Study(linked, counted, plan)", "estimates = cf.estimate_effects(counted, plan)"),
+        )
+
     def read_as(self, outcome: str) -> Cells:
         """The same cells with another column of :data:`OUTCOMES` as their events."""
         frame = self.cells.frame.assign(events=self.cells.frame[outcome])
@@ -66,6 +85,12 @@ def count(linked: Linked, plan: Plan) -> Counted:
     ------
     PlanError : the plan names no stratum, or one or a cluster that these tables have no column for, a number without
         bins, a covariate that cannot be one, or a period without deployments.
+
+    Examples
+    --------
+    >>> counted = cf.count(linked, plan)
+    >>> who_left_and_why = counted.population
+    >>> study = cf.Study(linked, counted, plan)
     """
     deployments, not_assessed = with_covariates(linked.checked, plan)
     marked = with_outcomes(deployments, linked, plan)

@@ -9,6 +9,7 @@ from typing import Any
 from counterfault.cells import Cells
 from counterfault.checking.rules import recorded_causes
 from counterfault.counting.further_cells import cells_of_outcomes
+from counterfault.display import card
 from counterfault.linking import Linked, study_tables
 from counterfault.linking.chance import expected_by_chance
 from counterfault.linking.rules import AlongDependencies, Tables, possibly_changed, services_reached
@@ -29,6 +30,11 @@ class SpillOver:
     cells: Cells
     links: int
     by_chance: float | None
+
+    def _repr_html_(self) -> str:
+        facts = {"links": self.links, "links expected by chance": self.by_chance}
+        told = "Deployments followed by an incident on a service that needs theirs."
+        return card("Spill-over", told, facts=facts, then=("spill_over.cells",))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
 designs, which share no more assumptions with it than they must.
 """
 
+from counterfault.estimating.by_id import EstimatesById
 from counterfault.estimating.effects import Estimates, estimate_effects, present, primary_at
 from counterfault.estimating.families import FAMILIES, estimate_family, estimate_further
 from counterfault.estimating.shown import notebook_of
@@ -12,6 +13,7 @@ from counterfault.estimating.study import Study
 __all__ = [
     "FAMILIES",
     "Estimates",
+    "EstimatesById",
     "Study",
     "estimate_effects",
     "estimate_family",

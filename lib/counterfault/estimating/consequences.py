@@ -100,6 +100,7 @@ def spilled_over(study: Study) -> Iterator[Estimate]:
 
 def _beside_chance(estimate: Estimate, hop: int, found: SpillOver) -> Estimate:
     """A ratio of coincidences is near 1 with a narrow interval: that must not read as "no spill-over"."""
+    estimate = replace(estimate, support={**estimate.support, **_ties(found)})
     if found.by_chance is None or not found.links:
         return estimate
     told = (
@@ -113,3 +114,9 @@ def _beside_chance(estimate: Estimate, hop: int, found: SpillOver) -> Estimate:
         estimate.estimand, reason, method=estimate.method, level=estimate.interval.level, support=estimate.support
     )
     return replace(silent, id=estimate.id, label=estimate.label, outcome=estimate.outcome, design=estimate.design)
+
+
+def _ties(found: SpillOver) -> dict[str, int]:
+    """How many ties there are, and how many coincidence alone would make, in whole ties as it is an average."""
+    by_chance = {} if found.by_chance is None else {"links_by_chance": round(found.by_chance)}
+    return {"links": found.links, **by_chance}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 from counterfault.cells import Cells
 from counterfault.counting import Counted
 from counterfault.counting.outcomes import OUTCOMES
 from counterfault.estimate import Estimate
+from counterfault.estimating.by_id import EstimatesById
 from counterfault.estimators.one_thread import on_one_thread
 from counterfault.estimators.poisson.coincidence import without_coincidences
 from counterfault.estimators.poisson.regression import as_headline, total_and_direct
@@ -20,13 +20,19 @@ Estimates = Mapping[str, Estimate]
 
 
 @on_one_thread
-def estimate_effects(counted: Counted, plan: Plan) -> Estimates:
+def estimate_effects(counted: Counted, plan: Plan) -> EstimatesById:
     """Every estimate of the first set, id → estimate, the primary one last.
 
     Parameters
     ----------
     counted : cells with the plan's outcome.
     plan : its level, strata, confounders and mediators; ``design.primary`` names the estimate the verdict reads.
+
+    Examples
+    --------
+    >>> estimates = cf.estimate_effects(counted, plan)
+    >>> primary = estimates["primary"]
+    >>> challenged = cf.challenge(linked, counted, estimates, plan)
     """
     level = plan.decision.level
     cells = counted.cells
@@ -49,12 +55,18 @@ def estimate_effects(counted: Counted, plan: Plan) -> Estimates:
     ]
     estimates = {item.id: _with_outcome(item, OUTCOMES["events"]) for item in found}
     estimates["primary"] = estimates[plan.design.primary].named("primary")
-    return MappingProxyType(estimates)
+    return EstimatesById(estimates)
 
 
 @on_one_thread
 def primary_at(counted: Counted, plan: Plan, level: float) -> Estimate:
-    """The primary estimate at another level, e.g. the 90 % interval that a claim of no difference needs."""
+    """The primary estimate at another level, e.g. the 90 % interval that a claim of no difference needs.
+
+    Examples
+    --------
+    >>> equivalence = cf.primary_at(counted, plan, plan.decision.equivalence_level)
+    >>> verdict = cf.decide(primary, equivalence, challenged.checks, plan)
+    """
     found = planned_contrast(counted.cells, plan, present(plan.design.confounders, counted), level)
     return _with_outcome(found.named("primary.equivalence"), OUTCOMES["events"])
 

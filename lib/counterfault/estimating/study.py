@@ -22,6 +22,7 @@ from counterfault.counting.referents import referent_sets
 from counterfault.counting.service_time import risk_time
 from counterfault.counting.spill_over import SpillOver, spill_over
 from counterfault.counting.unit_periods import unit_periods
+from counterfault.display import card
 from counterfault.estimating.effects import present
 from counterfault.linking import Linked
 from counterfault.panels import Consequences, Durations, ReferentSets, RiskTime, UnitPeriods
@@ -35,11 +36,34 @@ class Study:
     Attributes
     ----------
     linked, counted, plan : what the earlier steps returned.
+
+    Examples
+    --------
+    >>> study = cf.Study(linked, counted, plan)
+    >>> odds = cf.estimate_family(study, "odds")
     """
 
     linked: Linked
     counted: Counted
     plan: Plan
+
+    def __repr__(self) -> str:
+        return f"<Study {self.plan.title!r} ({self.plan.digest}): {self.cells!r}>"
+
+    def _repr_html_(self) -> str:
+        four = self.cells.two_by_two()
+        return card(
+            "Study",
+            f"{self.plan.title}: {four.exposed_total + four.unexposed_total:,} deployments in the contrast.",
+            facts={
+                "plan": self.plan.digest,
+                "compared within": " × ".join(self.cells.strata),
+                "confounders held fixed": ", ".join(self.confounders) or "none",
+                "mediators": ", ".join(self.mediators) or "none",
+                "level": f"{self.level:.0%}",
+            },
+            then=("cf.estimate_family(study, 'odds')", "cf.try_to_break(study, estimates['primary'])"),
+        )
 
     @property
     def level(self) -> float:

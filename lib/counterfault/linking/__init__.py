@@ -13,6 +13,7 @@ from ibis.util import gen_name
 
 from counterfault.checking import Checked
 from counterfault.checking.filters import LEFT_OUT
+from counterfault.display import card
 from counterfault.linking.chance import expected_by_chance
 from counterfault.linking.rules import Tables, rule_for, rule_named
 from counterfault.plan import LINK_RULES, Plan, PlanError
@@ -36,6 +37,23 @@ class Linked:
     links: Any
     start: datetime
     end: datetime
+
+    def __repr__(self) -> str:
+        return f"<Linked: rule {self.plan.outcome.link}, {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}>"
+
+    def _repr_html_(self) -> str:
+        outcome = self.plan.outcome
+        return card(
+            "Linked incidents",
+            f"{self.tied_incidents:,} of {self.incidents:,} incidents are tied to at least one deployment.",
+            facts={
+                "rule": outcome.link.replace("_", " "),
+                "window": f"{outcome.window_hours:g} hours",
+                "data from": f"{self.start:%Y-%m-%d}",
+                "to": f"{self.end:%Y-%m-%d}",
+            },
+            then=("counted = cf.count(linked, plan)", "showing.tell_links(linked, plan)"),
+        )
 
     @cached_property
     def by_rule(self) -> pd.DataFrame:
@@ -69,6 +87,12 @@ def link(checked: Checked, plan: Plan) -> Linked:
     Raises
     ------
     PlanError : the plan counts incidents by severity, and they have none.
+
+    Examples
+    --------
+    >>> linked = cf.link(checked, plan)
+    >>> side_by_side = linked.by_rule  # what every rule would tie, and how much of it by chance
+    >>> counted = cf.count(linked, plan)
     """
     tables = study_tables(checked, plan)
     start, end = _span(checked)

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from counterfault.contracts import TABLES
+from counterfault.display import card, rows_table
 from counterfault.plan import Plan
 from counterfault.sources.errors import SourceError
 from counterfault.sources.local import first_line, local_engine
@@ -28,6 +29,19 @@ class RawTables:
     tables: Mapping[str, Raw]
     engine: Any
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<RawTables: {', '.join(f'{name} from {raw.source}' for name, raw in self.tables.items())}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, raw.source, len(raw.columns)) for name, raw in self.tables.items()]
+        return card(
+            "Raw tables",
+            "As their sources gave them: nothing renamed, checked or left out yet.",
+            table=rows_table("Tables read", ("table", "source", "columns"), rows),
+            notes=self.notes,
+            then=("checked = cf.check(raw, plan)",),
+        )
 
 
 def read(
@@ -52,6 +66,11 @@ def read(
     Raises
     ------
     SourceError : something cannot be read; the message says what and the way out.
+
+    Examples
+    --------
+    >>> raw = cf.read("deployments.parquet", "incidents.csv", plan=plan)
+    >>> checked = cf.check(raw, plan)
     """
     plan = plan or Plan()
     named = {"deployments": deployments, "incidents": incidents, "dependencies": dependencies, "load": load}

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from counterfault.contracts import TABLES
+from counterfault.display import card
 from counterfault.sources.errors import SourceError
 
 LINE = "counterfault_line"
@@ -40,6 +41,22 @@ class Raw:
     digest: str | None = None
     unit: str = "line"
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Raw {self.name} from {self.source}: {len(self.columns)} columns>"
+
+    def _repr_html_(self) -> str:
+        return card(
+            f"Raw {self.name}",
+            "As the source gave it.",
+            facts={
+                "source": self.source,
+                "columns": ", ".join(self.columns),
+                "lines that are no rows": len(self.unreadable),
+                "SHA-256": self.digest,
+            },
+            notes=self.notes,
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from html import escape
 
 from counterfault.checks.check import Check, Status
+from counterfault.display import card
+from counterfault.display.words import limits, number, plain, sentence_start
 from counterfault.estimate import Estimate, Interval
 from counterfault.estimators.detectable import minimum_detectable_effect
 from counterfault.plan import Plan
@@ -28,6 +30,9 @@ class Attributable:
     low: float
     high: float
 
+    def _repr_html_(self) -> str:
+        return card("Attributable incidents", f"{number(self.value)} ({limits(self.low, self.high)})")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -45,13 +50,16 @@ class Verdict:
     def __str__(self) -> str:
         return f"{self.sentence} (grade {self.grade})"
 
+    def __repr__(self) -> str:
+        return f"<Verdict {self.call.name.lower()}: {self}>"
+
     def _repr_html_(self) -> str:
-        needed = f"<p>{escape(self.needed)}</p>" if self.needed else ""
-        departed = "".join(f"<li>{escape(each)}</li>" for each in self.deviations)
+        needed = f"<p>{escape(plain(self.needed))}</p>" if self.needed else ""
+        departed = "".join(f"<li>{escape(plain(each))}</li>" for each in self.deviations)
         deviations = f"<p>Deviations</p><ul>{departed}</ul>" if departed else ""
         return (
-            f"<p><strong>{escape(self.call.words[0].upper() + self.call.words[1:])}</strong> (grade {self.grade}). "
-            f"{escape(self.sentence)}</p><p>{escape(self.excluded)}</p>{needed}{deviations}"
+            f"<p><strong>{escape(sentence_start(self.call.words))}</strong> (grade {self.grade}). "
+            f"{escape(plain(self.sentence))}</p><p>{escape(plain(self.excluded))}</p>{needed}{deviations}"
         )
 
 
@@ -68,6 +76,12 @@ def decide(primary: Estimate, equivalence: Estimate, checks: Sequence[Check], pl
     Raises
     ------
     ValueError : an estimate is not at the level the plan promised.
+
+    Examples
+    --------
+    >>> equivalence = cf.primary_at(counted, plan, plan.decision.equivalence_level)
+    >>> verdict = cf.decide(primary, equivalence, challenged.checks, plan)
+    >>> answer, grade = verdict.sentence, verdict.grade
     """
     _require_as_planned(primary, equivalence, plan)
     failed = [check for check in checks if check.gate and check.status is Status.FAIL]
