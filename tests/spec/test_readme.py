@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,25 @@ def test_every_make_target_shown_is_there() -> None:
 def test_every_file_linked_is_there() -> None:
     for place in re.findall(r"\]\(([^)#]+)\)", README):
         assert place.startswith("https://") or (ROOT / place).exists(), place
+
+
+PICTURES = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README)
+
+
+def test_every_picture_says_in_words_what_it_shows() -> None:
+    assert {place for _, place in PICTURES} == {"docs/report.png", "docs/lab.png"}
+    assert all(len(words.split()) > 10 for words, _ in PICTURES)
+
+
+@pytest.mark.parametrize("place", [place for _, place in PICTURES])
+def test_every_picture_is_small_and_made_by_the_script(place: str) -> None:
+    picture = (ROOT / place).read_bytes()
+    width, height = struct.unpack(">II", picture[16:24])
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert len(picture) < 120_000
+    assert width >= 1280
+    assert height >= 1000
+    assert f'"{Path(place).name}": ' in (ROOT / "docs" / "screenshots.py").read_text(encoding="utf-8")
 
 
 def test_the_page_on_methods_names_every_stable_id() -> None:
