@@ -56,7 +56,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
 		echo "Setting up $(VENV) with uv …" && \
 		uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && \
-		VIRTUAL_ENV=$(VENV) uv pip sync --quiet --require-hashes requirements.lock && \
+		VIRTUAL_ENV=$(VENV) uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock && \
 		VIRTUAL_ENV=$(VENV) uv pip install --quiet --no-deps --no-build-isolation --editable . ; \
 	else \
 		echo "Setting up $(VENV) with venv and pip (a few minutes the first time) …" && \

@@ -1,145 +1,108 @@
-"""The report in a real browser: nothing runs, nothing is fetched, nothing overflows, both themes take hold."""
+"""Pages in a real browser: nothing runs, nothing is asked for, nothing overflows, light and dark follow the reader."""
 
-import html
-import json
-import re
-import shutil
-import subprocess
-from pathlib import Path
+from __future__ import annotations
 
-import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from drawn_runs import record
+from every_page import HOSTILE, PAGES
 
-from counterfault.figures import adoption
-from counterfault.publish import error_html, index_html, notebook_html, notebook_page
+from counterfault.publish import index_html
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "results.json"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the report in")
-
-HOSTILE = "<script>parent.ran = true</script><img src=x onerror='parent.ran = true'>"
-
-# The measuring page holds each page in a frame of its own width, looks into it, and writes what it saw into
-# its title. A frame can be as narrow as a telephone; a headless window cannot.
-MEASURE = """
-<!DOCTYPE html><meta charset="utf-8"><title></title><body></body><script>
-const pages = PAGES;
-const look = (frame) => {
-  const page = frame.contentDocument, root = page.documentElement;
-  const bottom = (what) => page.querySelector(what)?.getBoundingClientRect().bottom;
-  const shown = (what) => [...page.querySelectorAll(what)].filter((e) => e.checkVisibility()).length;
-  return {
-    ran: window.ran === true,
-    overflow: root.scrollWidth - frame.clientWidth,
-    fetched: frame.contentWindow.performance.getEntriesByType("resource").map((entry) => entry.name),
-    paper: frame.contentWindow.getComputedStyle(page.body).backgroundColor,
-    h1: page.querySelector("h1")?.textContent.trim(),
-    wide: shown("svg.wide"), narrow: shown("svg.narrow"),
-    code: shown("details.code pre"), sentence: bottom(".sentence"), picture: bottom(".picture svg.wide"),
-  };
-};
-const load = ([name, width, source]) => new Promise((done) => {
-  window.ran = false;
-  const frame = Object.assign(document.createElement("iframe"), {srcdoc: source});
-  frame.style.cssText = `border: 0; width: ${width}px; height: 800px`;
-  frame.onload = () => setTimeout(() => done([`${name} ${width}`, look(frame)]), 50);
-  document.body.append(frame);
-});
-(async () => {
-  const seen = [];
-  for (const page of pages) seen.push(await load(page));
-  document.title = "SEEN" + JSON.stringify(Object.fromEntries(seen));
-})();
-</script>
-"""
-
-
-def pages() -> dict[str, str]:
-    record = json.loads(SAMPLE.read_text(encoding="utf-8"))
-    record["data"]["notes"] = record["estimates"][0]["caveats"] = record["verdict"]["deviations"] = [HOSTILE]
-    record["data"]["tables"]["incidents"]["source"] = HOSTILE
-    chart = adoption(pd.DataFrame({"period": [HOSTILE, "b"], "ai": [1, 2], "human": [3, 4], "unknown": [5, 6]}))
-    shown = new_output("display_data", data={"text/html": chart._repr_html_() + HOSTILE})
-    told = new_output("display_data", data={"text/markdown": HOSTILE})
-    cell = new_code_cell("show(chart)", outputs=[shown, told], execution_count=1)
-    notebook = notebook_page(new_notebook(cells=[new_markdown_cell("# Adoption"), cell]), name="20_adoption")
-    return {
-        "index": index_html(record, [notebook]),
-        "notebook": notebook_html(notebook),
-        "error": error_html(HOSTILE, "20_adoption", HOSTILE, HOSTILE, [HOSTILE]),
-        # What the measurement would see if a page did let a script run.
-        "control": "<!DOCTYPE html><title>t</title><body>" + HOSTILE + "</body>",
-    }
-
-
-def opened(folder: Path, sources: dict[str, str], *, dark: bool) -> dict[str, dict]:
-    """What a browser saw of each page at 375 and at 1280 pixels."""
-    frames = [[name, width, source] for name, source in sources.items() for width in (375, 1280)]
-    page = folder / "measure.html"
-    as_script = json.dumps(frames).replace("</", "<\\/")
-    page.write_text(MEASURE.replace("PAGES", as_script), encoding="utf-8")
-    # fmt: off
-    command = [
-        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}", "--window-size=1400,900",
-        "--virtual-time-budget=20000", f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--dump-dom",
-        page.as_uri(),
-    ]
-    # fmt: on
-    dumped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    found = re.search("<title>SEEN(.*?)</title>", dumped, re.DOTALL)
-    assert found, f"the measuring page did not finish: {dumped[-500:]}"
-    return json.loads(html.unescape(found[1]))
-
-
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory):
-    sources = pages()
-    return {theme: opened(tmp_path_factory.mktemp(theme), sources, dark=theme == "dark") for theme in ("light", "dark")}
-
-
-every_page = pytest.mark.parametrize("page", ["index", "notebook", "error"])
+every_page = pytest.mark.parametrize("kind", PAGES)
 every_width = pytest.mark.parametrize("width", [375, 1280])
+NO_NAMES = ("validation",)  # made from worlds of ours, and no name of anybody else's
+
+VISIBLE = "(what) => [...document.querySelectorAll(what)].filter((each) => each.checkVisibility()).length"
 
 
-def test_a_script_in_a_page_without_our_care_would_be_seen(seen):
-    assert seen["light"]["control 375"]["ran"] is True
+def bottom(page, what: str) -> float:
+    """How far down the screen something ends."""
+    box = page.locator(what).first.bounding_box()
+    return box["y"] + box["height"]
+
+
+def open_all(page) -> None:
+    """Unfolds everything a reader can unfold."""
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+
+
+def test_a_page_without_our_care_is_caught(wary_reader, tmp_path):
+    (tmp_path / "careless.html").write_text(f"<!DOCTYPE html><title>t</title><body>{HOSTILE}", encoding="utf-8")
+    page = wary_reader.open(tmp_path / "careless.html")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.ran") is True
+    assert wary_reader.asked == [(tmp_path / "x").as_uri()]
+    assert wary_reader.said
+
+
+@every_page
+def test_no_name_runs_even_where_the_browser_overlooks_the_policy(trusting_reader, shelf, kind):
+    page = trusting_reader.open(shelf / PAGES[kind])
+    open_all(page)
+    assert page.evaluate("window.ran") is None
+    assert trusting_reader.asked == []
+    assert kind in NO_NAMES or "window.ran = true" in page.inner_text("body")
+
+
+@every_page
+def test_a_script_that_got_into_a_page_all_the_same_would_not_run(wary_reader, shelf, tmp_path, kind):
+    careless = (shelf / PAGES[kind]).read_text(encoding="utf-8").replace("</main>", f"{HOSTILE}</main>")
+    (tmp_path / "page.html").write_text(careless, encoding="utf-8")
+    page = wary_reader.open(tmp_path / "page.html")
+    assert page.evaluate("window.ran") is None
+    assert any("Content Security Policy" in line for line in wary_reader.said)
 
 
 @every_page
 @every_width
-def test_no_hostile_name_runs_and_nothing_is_fetched(seen, page, width):
-    for theme in ("light", "dark"):
-        found = seen[theme][f"{page} {width}"]
-        assert found["ran"] is False
-        assert found["fetched"] == []
+def test_no_page_asks_for_anything_or_is_wider_than_the_screen(reader, shelf, kind, width):
+    page = reader.open(shelf / PAGES[kind], width=width)
+    open_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
 @every_page
-@every_width
-def test_no_page_is_wider_than_the_screen(seen, page, width):
-    assert seen["light"][f"{page} {width}"]["overflow"] <= 0
+def test_light_and_dark_follow_the_reader(reader, shelf, kind):
+    paper = "getComputedStyle(document.body).backgroundColor"
+    page = reader.open(shelf / PAGES[kind], theme="light")
+    light = page.evaluate(paper)
+    page.emulate_media(color_scheme="dark")
+    assert (brightness(light), brightness(page.evaluate(paper))) == ("light", "dark")
+
+
+def brightness(colour: str) -> str:
+    """Whether `rgb(251, 250, 247)` is a light paper, or a dark one."""
+    red, green, blue = (int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(","))
+    assert min(red, green, blue) > 230 or max(red, green, blue) < 50, colour
+    return "light" if min(red, green, blue) > 230 else "dark"
+
+
+def test_pictures_come_in_the_width_of_the_screen(reader, shelf):
+    page = reader.open(shelf / PAGES["report"], width=375)
+    narrow = page.evaluate(VISIBLE, "svg.narrow")
+    assert (page.evaluate(VISIBLE, "svg.wide"), narrow) == (0, page.locator("figure svg.narrow").count())
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert (page.evaluate(VISIBLE, "svg.wide"), page.evaluate(VISIBLE, "svg.narrow")) == (narrow, 0)
+    assert narrow > 3
+
+
+def test_code_is_out_of_sight_until_asked_for(reader, shelf):
+    page = reader.open(shelf / PAGES["notebook"])
+    assert page.evaluate(VISIBLE, "details.code pre") == 0
+    page.locator("details.code summary").first.click()
+    assert page.evaluate(VISIBLE, "details.code pre") == 1
+
+
+def test_the_answer_and_its_picture_are_on_the_first_screen(reader, tmp_path):
+    (tmp_path / "index.html").write_text(index_html(record()), encoding="utf-8")
+    page = reader.open(tmp_path / "index.html")
+    assert bottom(page, ".picture svg.wide") <= 800
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert bottom(page, ".sentence") <= 800
 
 
 @every_page
-def test_light_and_dark_follow_the_reader(seen, page):
-    assert seen["light"][f"{page} 1280"]["paper"] == "rgb(251, 250, 247)"
-    assert seen["dark"][f"{page} 1280"]["paper"] == "rgb(21, 22, 26)"
-
-
-def test_pictures_come_in_the_width_of_the_screen(seen):
-    telephone, desk = seen["light"]["index 375"], seen["light"]["index 1280"]
-    assert telephone["wide"] == 0 and telephone["narrow"] == desk["wide"] > 3
-    assert desk["narrow"] == 0
-
-
-def test_code_is_out_of_sight_until_asked_for(seen):
-    assert seen["light"]["notebook 1280"]["code"] == 0
-
-
-def test_the_answer_and_its_picture_are_on_the_first_screen(seen):
-    assert seen["light"]["index 1280"]["picture"] <= 800
-    assert seen["light"]["index 375"]["sentence"] <= 800
+def test_paper_shows_no_navigation_and_no_code(reader, shelf, kind):
+    page = reader.open(shelf / PAGES[kind], media="print")
+    assert page.evaluate(VISIBLE, "nav, .skip, details.code, details.code pre") == 0
+    assert page.evaluate(VISIBLE, "main") == 1

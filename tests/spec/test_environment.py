@@ -101,13 +101,29 @@ def test_the_lock_is_made_and_installed_as_the_makefile_says():
 
 
 def test_the_library_imports_nothing_that_pyproject_does_not_list():
-    listed = {canonicalize_name(Requirement(text).name) for text in pyproject()["project"]["dependencies"]}
+    listed = names_in(pyproject()["project"]["dependencies"])
+    assert unlisted(ROOT / "lib", listed, but="exploring") == set()
+    assert "pandas" not in unlisted(ROOT / "lib", listed, but="exploring") and unlisted(ROOT / "lib", set(), but="")
+
+
+def test_only_the_forms_import_what_comes_with_the_lab():
+    project = pyproject()["project"]
+    listed = names_in(project["dependencies"])
+    assert unlisted(ROOT / "lib", listed | names_in(project["optional-dependencies"]["lab"]), but="") == set()
+    assert unlisted(ROOT / "lib", listed, but="") == {"ipywidgets"}
+
+
+def names_in(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+def unlisted(folder: Path, listed: set[str], *, but: str) -> set[str]:
+    """Libraries that the modules below a folder import, those of the package ``but`` left out, and no list names."""
+    modules = [module for module in folder.rglob("*.py") if not but or but not in module.parts]
+    foreign = {name for module in modules for name in top_level_imports(module)}
+    foreign -= {*sys.stdlib_module_names, "counterfault"}
     providers = packages_distributions()
-    imported = {name for module in (ROOT / "lib").rglob("*.py") for name in top_level_imports(module)}
-    foreign = imported - set(sys.stdlib_module_names) - {"counterfault"}
-    assert "pandas" in foreign
-    unlisted = {name for name in foreign if not listed & {canonicalize_name(one) for one in providers.get(name, [])}}
-    assert unlisted == set()
+    return {name for name in foreign if not listed & {canonicalize_name(one) for one in providers.get(name, [])}}
 
 
 def top_level_imports(module: Path) -> set[str]:
