@@ -129,7 +129,8 @@ def _without_history(frozen: Freeze) -> Freeze:
 
 def decisions_of(plan: Plan) -> dict[str, Any]:
     """Everything a plan decides, defaults too, as JSON holds it; where the data are is left out."""
-    decided: dict[str, Any] = plan.model_dump(mode="json", exclude={"sources"})
+    # What the digest leaves out is no difference either: a freeze from before that section existed still holds.
+    decided: dict[str, Any] = plan.model_dump(mode="json", exclude=plan.undecided)
     return decided
 
 

@@ -54,6 +54,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "mediators": list(plan.design.mediators),
         "primary": plan.design.primary,
         "period": plan.period.model_dump(mode="json"),
+        "disclosure": plan.disclosure.model_dump(mode="json"),
     }
 
 

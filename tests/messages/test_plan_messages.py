@@ -1,6 +1,7 @@
 """What is said about a plan that cannot be followed, and what its digest covers."""
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ FAULTS = {
     "mapping.incidents.renam = {}": "unknown key 'mapping.incidents.renam'; did you mean 'rename'?",
     "zzz = 1": (
         "unknown key 'zzz'; this section has title, question, sources, mapping, period, outcome, design, designs, "
-        "decision, challenges, gates, data"
+        "decision, challenges, gates, data, disclosure"
     ),
     "outcome.zzz = 1": (
         "unknown key 'outcome.zzz'; this section has link, window_hours, hops, follow_up_hours, incident_open_hours, "
@@ -57,6 +58,8 @@ FAULTS = {
     ),
     "gates.min_events = -1": "gates.min_events: input should be greater than or equal to 0 (given: -1)",
     "gates.min_label_coverage = 80": "gates.min_label_coverage: input should be less than or equal to 1 (given: 80)",
+    "disclosure.threshold = -1": "disclosure.threshold: input should be greater than or equal to 0 (given: -1)",
+    "disclosure.round_to = 0": "disclosure.round_to: input should be greater than or equal to 1 (given: 0)",
     "data.max_quarantined = 10": "data.max_quarantined: input should be less than or equal to 1 (given: 10)",
     # not one of the choices
     "outcome.link = 'windw'": (
@@ -77,6 +80,13 @@ FAULTS = {
     ),
     "design.confounders = ['at_peek']": (
         "design.confounders: no column 'at_peek'; did you mean 'at_peak'? (given: ['at_peek'])"
+    ),
+    "design.confounders = ['author']": (
+        "design.confounders: 'author' cannot be held fixed, because its levels are people; use 'author_tenure_days' "
+        "(given: ['author'])"
+    ),
+    "designs.amplifiers = { author = { equals = 'someone' } }": (
+        "designs.amplifiers: 'author' would single people out; use 'author_tenure_days'"
     ),
     "design.bins.sise = [1]": "design.bins: no column 'sise'; did you mean 'size'?",
     "mapping.incidents.rename = { sev = 'severty' }": (
@@ -229,6 +239,8 @@ DECISIONS = [
     {"gates": {"min_overlap": 0.1}},
     {"gates": {"max_imbalance": 0.5}},
     {"data": {"max_quarantined": 0.5}},
+    {"disclosure": {"threshold": 10}},
+    {"disclosure": {"round_to": 5}},
 ]
 
 
@@ -254,6 +266,15 @@ def test_no_decision_is_left_out_of_that_list():
 def test_the_digest_does_not_change_with_where_the_data_are():
     places = {name: f"elsewhere/{name}.csv" for name in ("deployments", "incidents", "dependencies", "load", "repo")}
     assert Plan.checked({"sources": places}).digest == Plan().digest
+
+
+@pytest.mark.parametrize(
+    "plan", [Plan(), Plan.checked({"disclosure": {"threshold": 5}}), Plan.read(PLANS / "demo.toml")]
+)
+def test_a_plan_from_before_disclosure_control_keeps_its_digest(plan):
+    # As it was reckoned when there was no such section.
+    before = plan.model_dump_json(exclude={"sources", "disclosure"})
+    assert plan.digest == sha256(before.encode()).hexdigest()[:12]
 
 
 def test_the_digest_does_not_change_with_how_the_plan_is_written(written):

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 from pytest import approx
+from svg_paths import shapes, spread
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.figures.confounding import confounding_contour
@@ -56,7 +57,7 @@ every_figure = pytest.mark.parametrize("name", EVERY)
 
 
 def elements(svg: str, kind: str) -> list[ElementTree.Element]:
-    return [element for element in ElementTree.fromstring(svg).iter() if element.tag.endswith(kind)]
+    return [element for element in spread(svg).iter() if element.tag.endswith(kind)]
 
 
 def words(svg: str) -> list[str]:
@@ -135,22 +136,17 @@ def test_curves_and_measured_confounders_are_told_apart_without_colour():
     assert {"estimate at 1", "limit at 1", "estimate at 1.25", "author tenure days", "at peak"} <= set(words(HARM.svg))
     dashes = re.findall(r"stroke-dasharray:\s*([\d., ]+)", HARM.svg)
     assert len(set(dashes)) == 2  # and the third curve is solid
-    rings = [e for e in elements(HARM.svg, "path") if "--human" in e.get("style", "")]
-    assert len(rings) == 2 and all("fill-opacity:0" in _style(ring) for ring in rings)
+    rings = [shape for shape in shapes(HARM.svg) if "--human" in shape.style]
+    assert len(rings) == 2 and all("fill-opacity:0" in ring.style for ring in rings)
 
 
 def test_the_diamond_stands_on_the_curve_where_both_strengths_are_equal():
-    diamonds = [e for e in elements(HARM.svg, "path") if e.get("transform") and "fill:currentColor" in _style(e)]
-    at = [tuple(map(float, re.findall(r"[-\d.]+", e.get("transform", "")))) for e in diamonds]
-    lines = [e for e in elements(HARM.svg, "path") if e.get("d", "").count("L") > 50 and "fill:none" in _style(e)]
-    drawn_at = [tuple(map(float, point)) for line in lines for point in re.findall(r"([\d.]+) ([\d.]+)", line.get("d"))]
+    at = [shape.middle for shape in shapes(HARM.svg) if shape.closed and "fill:currentColor" in shape.style]
+    lines = [shape for shape in shapes(HARM.svg) if len(shape.places) > 50 and "fill:none" in shape.style]
+    drawn_at = [place for line in lines for place in line.places]
     assert len(at) == 2
     for x, y in at:
         assert min(abs(x - a) + abs(y - b) for a, b in drawn_at) < 4
-
-
-def _style(element: ElementTree.Element) -> str:
-    return element.get("style", "").replace(" ", "")
 
 
 def test_names_of_confounders_that_are_equally_strong_do_not_lie_on_each_other():

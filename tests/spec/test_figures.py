@@ -1,30 +1,60 @@
 """Figures say what they show, in a picture, in words and in numbers that agree."""
 
+import csv
+import inspect
+import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
+from io import StringIO
+from itertools import product
 from math import inf, log, nan
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import matplotlib
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from svg_paths import markers, shapes
 
+import counterfault.figures
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
+from counterfault.estimators.amplifying.causal_diagram import causal_diagram as diagram_of
 from counterfault.figures import (
     Figure,
     Table,
     adoption,
+    causal_diagram,
+    claims,
+    confounding_contour,
+    control_funnel,
+    event_study,
     failure_rates,
+    failures_by_share,
     flow,
     forest,
+    incident_flow,
+    interactions,
+    link_grid,
     links,
+    power_curve,
+    risk_windows,
+    specification_curve,
+    spill_over,
     table_html,
+    time_to_incident,
     verdict_strip,
 )
 from counterfault.figures.failure_rate import wilson
+from counterfault.figures.figure import RECIPE_MIME
+from counterfault.figures.recipe import redraw
 from counterfault.figures.sheet import ratio_ticks
+from counterfault.figures.slim import commands, path_data, slimmed
+from counterfault.figures.tables import csv_text
 from counterfault.figures.wording import clip, finding, number, percent
 
 
@@ -45,6 +75,7 @@ def difference(value: float, low: float, high: float) -> Estimate:
     )
 
 
+XMLNS = "http://www.w3.org/2000/svg"
 NOTHING = not_estimable(Estimand.RISK_RATIO, "no incident in either group", method="none", level=0.95, label="search")
 
 PERIODS = pd.DataFrame(
@@ -71,6 +102,56 @@ ALL = {
     "flow": lambda: flow(STEPS),
     "links": lambda: links(RULES),
 }
+RATIOS = tuple(replace(ratio(value, value / 2, value * 2), label=f"part {value}") for value in (0.8, 1.2, 1.7))
+PARTED = replace(ratio(1.2, 0.9, 1.6), parts=RATIOS)
+CHANGE = replace(difference(0.01, -0.02, 0.04), parts=(replace(difference(0.01, 0, 0.02), label="period 0"),))
+APART = replace(ratio(1.4, 0.9, 2.2), estimand=Estimand.RATIO_OF_RATIOS, label="size: at least 100", parts=RATIOS[:2])
+RATE = replace(ratio(8.0, 6, 11, "0 to 6 h after"), estimand=Estimand.RATE_RATIO)
+POWER = replace(
+    ratio(0.5, 0.4, 0.6), estimand=Estimand.RISK, support={"runs": 400},
+    parts=tuple(replace(ratio(0.5, 0.4, 0.6, f"ratio {planted}"), estimand=Estimand.RISK) for planted in (1, 1.5)),
+)  # fmt: skip
+CURVES = pd.DataFrame(
+    [(group, hours, hours / 1000, hours / 2000, hours / 500, 10 * bool(hours))
+     for group in ("AI-assisted", "not AI-assisted") for hours in (0, 6, 72)],
+    columns=["group", "hours", "risk", "low", "high", "events"],
+)  # fmt: skip
+LOST = pd.DataFrame(
+    [("no service", 0, 0, 6), ("tied to an analysed change", 40, 20, 0)], columns=["step", "record", "time", "untied"]
+)
+SHARES = pd.DataFrame(
+    [(1.5, share, share / 2) for share in (0.0, 0.5, 1.0)], columns=["ratio", "share_of_changes", "share_of_failures"]
+)
+READ = pd.DataFrame([("null", "verdict", 0.02), ("null", "oracle", 0.03)], columns=["world", "reading", "share"])
+CONTROL = replace(
+    ratio(1.1, 0.8, 1.5, "other causes: data", "negative_control.incidents.data"), standard_error=log(1.5 / 0.8) / 3.92
+)
+
+# Arguments for every function that makes a figure; one that is missing here fails the test below.
+EXAMPLES = {
+    "adoption": lambda: adoption(PERIODS),
+    "causal_diagram": lambda: causal_diagram(diagram_of(("tenure",), ("size",), ("service",))),
+    "claims": lambda: claims(READ, title="Claims of harm where there is none"),
+    "confounding_contour": lambda: confounding_contour(ratio(1.6, 1.3, 2.0), [], worth_acting_on=1.25),
+    "control_funnel": lambda: control_funnel([CONTROL], ratio(1.6, 1.3, 2.0)),
+    "event_study": lambda: event_study(CHANGE),
+    "failure_rates": lambda: failure_rates(RATES),
+    "failures_by_share": lambda: failures_by_share(SHARES, 0.3),
+    "flow": lambda: flow(STEPS),
+    "forest": lambda: forest([ratio(1.62, 1.31, 2.0)]),
+    "incident_flow": lambda: incident_flow(LOST),
+    "interactions": lambda: interactions([APART], [0.2]),
+    "link_grid": lambda: link_grid(PARTED, PARTED),
+    "links": lambda: links(RULES),
+    "power_curve": lambda: power_curve(POWER, POWER, ratio(1.4, 1.3, 1.5), worth_acting_on=1.25),
+    "risk_windows": lambda: risk_windows(replace(RATE, parts=(RATE,)), replace(RATE, parts=(RATE,))),
+    "specification_curve": lambda: specification_curve(PARTED),
+    "spill_over": lambda: spill_over([ratio(1.1, 0.8, 1.5)]),
+    "time_to_incident": lambda: time_to_incident(CURVES),
+    "verdict_strip": lambda: verdict_strip(ratio(1.62, 1.31, 2.0), worth_acting_on=1.25),
+}
+ASSUMED = {"causal_diagram"}  # shows what the plan assumes, and finds nothing
+
 every_figure = pytest.mark.parametrize("name", ALL)
 
 
@@ -78,6 +159,11 @@ every_figure = pytest.mark.parametrize("name", ALL)
 def made(name: str) -> Figure:
     """A figure drawn once for all the tests that only look at it."""
     return ALL[name]()
+
+
+@cache
+def example(name: str) -> Figure:
+    return EXAMPLES[name]()
 
 
 def texts(svg: str) -> list[str]:
@@ -90,12 +176,127 @@ def places(svg: str) -> dict[str, float]:
     return {element.text or "": float(element.get("x", "nan")) for element in found}
 
 
-def markers(svg: str) -> list[float]:
-    """Where each marker stands, in pixels from the left."""
-    return [float(x) for x in re.findall(r'transform="translate\(([-\d.]+) ', svg)]
-
-
 # --- every figure ----------------------------------------------------------------------------------------------------
+
+
+def test_every_function_that_makes_a_figure_has_an_example_here():
+    public = {name: getattr(counterfault.figures, name) for name in counterfault.figures.__all__}
+    makers = {name for name, each in public.items() if inspect.isfunction(each) and _returns(each) == "Figure"}
+    assert makers == set(EXAMPLES)
+
+
+def _returns(function: object) -> str:
+    return str(inspect.signature(function).return_annotation).rsplit(".", 1)[-1]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_figure_says_what_it_shows_and_what_is_found(name):
+    figure = example(name)
+    assert figure.title.strip() and figure.caption.strip()
+    assert len(figure.alt.split()) >= 6, "an alternative text is a sentence"
+    numbers = re.findall(r"\d[\d.,]*\d|\d", figure.caption)
+    assert set(numbers) <= set(re.findall(r"\d[\d.,]*\d|\d", figure.alt)), "who cannot see it is told its finding too"
+    assert name in ASSUMED or re.search(r"\d|not estimable", figure.alt), (
+        "the finding is a number, or that there is none"
+    )
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_figure_with_a_recipe_is_drawn_again_to_the_last_byte(name):
+    figure = example(name)
+    shown = figure._repr_mimebundle_()
+    assert shown["text/html"].startswith(figure._repr_html_()) and shown["text/plain"] == figure.caption
+    if RECIPE_MIME in shown:
+        travelled = json.loads(json.dumps(shown[RECIPE_MIME], allow_nan=False))
+        assert redraw(travelled, lambda same: same)._repr_html_() == figure._repr_html_()
+
+
+def test_what_is_drawn_from_counts_has_a_recipe():
+    drawn_from_counts = {"adoption", "failure_rates", "flow", "incident_flow", "links", "time_to_incident"}
+    assert {name for name in drawn_from_counts if example(name).recipe is None} == set()
+
+
+def test_a_recipe_nobody_knows_is_refused():
+    with pytest.raises(ValueError, match="no figure 'pie' can be drawn again; there are adoption, "):
+        redraw({"figure": "pie", "arguments": {}}, lambda same: same)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_numbers_behind_a_figure_can_be_saved_without_asking_anyone(name):
+    figure = example(name)
+    address = re.search(
+        r'<a href="data:text/csv;charset=utf-8,([^"]*)" download="([a-z0-9-]+)\.csv">', figure._repr_html_()
+    )
+    assert address, "no link to the numbers"
+    saved = pd.read_csv(StringIO(unquote(address[1])))
+    assert len(saved) == len(figure.data) and list(saved.columns) == [str(column) for column in figure.data.columns]
+
+
+def test_a_saved_table_runs_nothing_in_a_spreadsheet():
+    text = csv_text(
+        pd.DataFrame({"=SUM(A1)": ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "plain"], "n": [-1, 2, 3, 4, 5]})
+    )
+    rows = list(csv.reader(StringIO(text)))
+    assert [row[0] for row in rows] == ["'=SUM(A1)", "'=cmd|' /C calc'!A0", "'+1", "'-1", "'@x", "plain"]
+    assert rows[1][1] == "-1", "a number is no formula"
+
+
+def test_a_saved_number_has_six_digits():
+    assert csv_text(pd.DataFrame({"x": [1 / 3, 1234567.0, nan]})) == 'x\n0.333333\n1.23457e+06\n""\n'
+
+
+# --- in fewer bytes --------------------------------------------------------------------------------------------------
+
+
+def test_markers_alike_stand_in_one_path_and_say_their_style_once():
+    several = forest([ratio(1 + place / 10, 0.9, 3, f"s{place}") for place in range(9)]).svg
+    circles = [shape for shape in shapes(several) if shape.closed and "currentColor" in shape.style]
+    assert len(circles) == 9
+    assert several.count("<path") < 15
+
+
+def test_the_curve_of_eighty_specifications_stays_small():
+    parts = [ratio(1 + place / 80, 0.8, 3, f"window {hours} h · {within} · {held} · {how}")
+             for place, (hours, within, held, how) in enumerate(product(range(5), "ab", "cd", "efgh"))]  # fmt: skip
+    figure = specification_curve(replace(ratio(1.5, 0, inf), parts=tuple(parts)))
+    assert max(len(figure.svg), len(figure.narrow)) < 25_000
+
+
+@pytest.mark.parametrize(
+    ("style", "overlap", "joined"),
+    [
+        ("fill:none;stroke:red", True, True),
+        (
+            "fill:none;stroke:red;stroke-opacity:0.5",
+            True,
+            False,
+        ),  # where they cross it would be painted once, not twice
+        ("fill:red", True, False),  # turning in opposite directions they would leave a hole
+        ("fill:red", False, True),
+    ],
+)
+def test_paths_are_joined_only_where_nothing_changes(style, overlap, joined):
+    root = ElementTree.Element("svg")
+    for start in (0, 5 if overlap else 50):
+        ElementTree.SubElement(root, "path", {"d": f"M {start} 0 L {start + 10} 0 L {start + 10} 9 z", "style": style})
+    before = [shape.places for each in root for shape in shapes(f'<svg xmlns="{XMLNS}">{_text(each)}</svg>')]
+    slimmed(root)
+    after = shapes(f'<svg xmlns="{XMLNS}">{"".join(map(_text, root))}</svg>')
+    assert len(root.findall("path")) == (1 if joined else 2) or root.find("g") is not None
+    assert [shape.places for shape in after] == before
+
+
+def _text(element: ElementTree.Element) -> str:
+    return ElementTree.tostring(element, encoding="unicode")
+
+
+@given(st.lists(st.tuples(st.floats(-900, 900), st.floats(-900, 900)), min_size=2, max_size=12), st.booleans())
+def test_a_shorter_path_passes_the_same_places_to_a_tenth_of_a_pixel(places, closed):
+    d = "M " + " L ".join(f"{x:.6f} {y:.6f}" for x, y in places) + (" z" if closed else "")
+    (shape,) = shapes(f'<svg xmlns="{XMLNS}"><path d="{path_data(commands(d))}"/></svg>')
+    wanted = [(round(10 * x), round(10 * y)) for x, y in places]
+    wanted = [place for at, place in enumerate(wanted) if at == 0 or place != wanted[at - 1]]
+    assert [(round(10 * x), round(10 * y)) for x, y in shape.places] == wanted and shape.closed is closed
 
 
 @every_figure
@@ -216,13 +417,13 @@ def test_percentages_below_ten_keep_one_decimal():
 def test_ratios_lie_on_a_logarithmic_axis():
     at = places(verdict_strip(ratio(1.44, 0.63, 3.25), worth_acting_on=1.25).svg)
     per_log = (at["3"] - at["1"]) / log(3)
-    assert at["2"] - at["1"] == pytest.approx(per_log * log(2), abs=0.05)
-    assert at["1"] - at["0.75"] == pytest.approx(-per_log * log(0.75), abs=0.05)
+    assert at["2"] - at["1"] == pytest.approx(per_log * log(2), abs=0.15)
+    assert at["1"] - at["0.75"] == pytest.approx(-per_log * log(0.75), abs=0.15)
 
 
 def test_the_point_stands_where_its_value_is():
     svg = verdict_strip(ratio(1.5, 1.2, 1.9), worth_acting_on=1.25).svg
-    assert markers(svg) == [pytest.approx(places(svg)["1.5"], abs=0.05)]
+    assert markers(svg) == [pytest.approx(places(svg)["1.5"], abs=0.1)]
 
 
 def test_the_strip_names_its_zones_and_marks_the_threshold():

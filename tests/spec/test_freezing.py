@@ -71,8 +71,18 @@ def test_a_freeze_holds_digest_moment_version_and_every_decision_but_no_place(pa
     assert plain["counterfault"] and plain["former"] == []
     assert plain["decisions"]["title"] == "Ours"
     assert plain["decisions"]["period"]["start"] == "2026-01-01"
-    assert set(plain["decisions"]) == set(Plan.model_fields) - {"sources"}
+    assert set(plain["decisions"]) == set(Plan.model_fields) - {"sources", "disclosure"}
     assert "secret" not in freeze_path(path).read_text()
+
+
+def test_a_freeze_from_before_disclosure_control_still_holds(path):
+    kept(path, changed(title="Ours"))
+    assert "disclosure" not in json.loads(freeze_path(path).read_text())["decisions"]
+    frozen = read_freeze(path)
+    assert differences(frozen, changed(title="Ours")) == ()
+    assert differences(frozen, changed(title="Ours", disclosure={"threshold": 5})) == ()
+    stricter = differences(frozen, changed(title="Ours", disclosure={"threshold": 10}))
+    assert [str(each) for each in stricter] == ["disclosure.threshold: not set → 10"]
 
 
 def test_what_is_read_is_what_was_written(path):

@@ -9,6 +9,7 @@ from math import inf
 from xml.etree import ElementTree
 
 import pytest
+from svg_paths import spread
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.figures.figure import Figure
@@ -103,7 +104,7 @@ def reach(text: ElementTree.Element) -> tuple[float, float]:
 
 
 def test_a_telephone_gets_a_picture_of_its_own_that_no_word_leaves():
-    root = ElementTree.fromstring(figure().narrow)
+    root = spread(figure().narrow)
     assert root.get("viewBox").split()[2] == str(NARROW)
     shown = [element for element in root.iter() if element.tag.endswith("text")]
     assert len(shown) > 15

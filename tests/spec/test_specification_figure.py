@@ -8,6 +8,7 @@ from math import inf
 from xml.etree import ElementTree
 
 import pytest
+from svg_paths import shapes
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
 from counterfault.figures.specification_curve import specification_curve
@@ -78,8 +79,8 @@ def test_every_choice_has_a_row_with_its_name_windows_by_their_hours(width):
 
 def points(svg: str) -> list[tuple[float, float, str]]:
     """Place of each point of the curve from the left and from the top, and its colour."""
-    found = re.findall(r'<path d="[^"]*" transform="translate\(([\d.]+) ([\d.]+)\)" style="([^"]*)"', svg)
-    return [(float(x), float(y), style) for x, y, style in found]
+    found = [shape for shape in shapes(svg) if shape.closed and "--zone" not in shape.style]
+    return [(*shape.middle, shape.style) for shape in found]
 
 
 @pytest.mark.parametrize("width", ["svg", "narrow"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from counterfault.figures.figure import Figure, drawn
 from counterfault.figures.periods import count_axis, name_at_right, name_periods, require_columns, share_axis
+from counterfault.figures.recipe import as_given, counted, redrawable, said, withheld
 from counterfault.figures.sheet import Sheet
 from counterfault.figures.svg import AI, HUMAN, UNKNOWN
 from counterfault.figures.wording import clip, count, percent
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
 
 PARTS = (("ai", "AI-assisted", AI), ("human", "not AI-assisted", HUMAN), ("unknown", "unknown", UNKNOWN))
 
+COUNTS = ("ai", "human", "unknown")
 
+
+@redrawable
 def adoption(by_period: pd.DataFrame) -> Figure:
     """The share of AI-assisted changes among labelled ones per period, and the counts it rests on.
 
     Parameters
     ----------
     by_period : one row per period in order. Columns ``period`` (text) and the counts of changes ``ai``,
-        ``human`` and ``unknown``.
+        ``human`` and ``unknown``; a count that is suppressed is text, and its period is a gap.
 
     Raises
     ------
@@ -32,14 +36,15 @@ def adoption(by_period: pd.DataFrame) -> Figure:
         Where a column is missing or no row is there.
     """
     require_columns("adoption", by_period, ("period", "ai", "human", "unknown"))
-    frame = _shares(by_period)
-    caption = _finding(frame)
+    frame = _shares(counted(by_period, COUNTS))
+    gaps = int(withheld(by_period, COUNTS).sum())
+    caption = _finding(frame, gaps) + said(gaps, "period")
     return drawn(
         lambda width: _draw(width, frame),
         title="AI-assisted changes over time",
         caption=caption,
         alt=f"Two charts over {count(len(frame))} periods: the share of AI-assisted changes, and counts. {caption}",
-        data=frame,
+        data=as_given(frame, by_period.reset_index(drop=True), COUNTS, ("ai_share", "unknown_share")),
     )
 
 
@@ -53,16 +58,20 @@ def _shares(by_period: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _finding(frame: pd.DataFrame) -> str:
+def _finding(frame: pd.DataFrame, gaps: int) -> str:
     known = frame.dropna(subset="ai_share")
-    unknown = percent(frame["unknown"].sum() / max(frame[["ai", "human", "unknown"]].to_numpy().sum(), 1))
     if known.empty:
-        return "No change is labelled, so no share can be given."
+        return "No share can be given." if gaps else "No change is labelled, so no share can be given."
     first, last = known.iloc[0], known.iloc[-1]
-    return (
+    told = (
         f"Among labelled changes {percent(first['ai_share'])} were AI-assisted in {first['period']} and "
-        f"{percent(last['ai_share'])} in {last['period']}; {unknown} of all changes are unknown."
+        f"{percent(last['ai_share'])} in {last['period']}"
     )
+    # A share of all would be one of the periods shown only, or give the others away.
+    if gaps:
+        return f"{told}."
+    unknown = percent(frame["unknown"].sum() / max(frame[list(COUNTS)].to_numpy().sum(), 1))
+    return f"{told}; {unknown} of all changes are unknown."
 
 
 def _draw(width: int, frame: pd.DataFrame) -> Drawing:
@@ -93,17 +102,18 @@ def _draw_shares(axes: Axes, frame: pd.DataFrame) -> None:
         axes.plot(frame.index, frame[column], color=colour, linestyle=dash, linewidth=2, clip_on=False)
         axes.plot(known.index, known, color=colour, marker=marker, markersize=5, linestyle="none", clip_on=False)
         if len(known):
-            names.append((known.iloc[-1], words))
+            names.append((float(known.iloc[-1]), words))
     name_at_right(axes, names, 112)
 
 
 def _draw_counts(axes: Axes, frame: pd.DataFrame) -> None:
-    count_axis(axes, frame[["ai", "human", "unknown"]].sum(axis=1).max())
-    floor = frame["ai"] * 0
+    whole = frame.dropna(subset=list(COUNTS))  # a bar without one of its parts would show the others at false heights
+    count_axis(axes, whole[list(COUNTS)].sum(axis=1).max() if len(whole) else 1)
+    floor = whole["ai"] * 0
     names = []
     for column, words, colour in PARTS:
-        axes.bar(frame.index, frame[column], bottom=floor, color=colour, width=0.78, zorder=2)
-        if frame[column].any():
-            names.append((float(floor.iloc[-1] + frame[column].iloc[-1] / 2), words))
-        floor = floor + frame[column]
+        axes.bar(whole.index, whole[column], bottom=floor, color=colour, width=0.78, zorder=2)
+        if whole[column].any():
+            names.append((float(floor.iloc[-1] + whole[column].iloc[-1] / 2), words))
+        floor = floor + whole[column]
     name_at_right(axes, names, 126)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from counterfault.estimate import Estimate
 from counterfault.figures.figure import Figure, drawn
 from counterfault.figures.periods import LINE, apart, name_at_right
+from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, ratio_ticks
 from counterfault.figures.svg import HUMAN, INK, QUIET, ZONE
 from counterfault.figures.wording import clip, number, sentence_start
@@ -59,6 +60,7 @@ class _Point:
         return isfinite(self.factor) and max(self.exposure, self.outcome) <= FURTHEST
 
 
+@redrawable
 def confounding_contour(primary: Estimate, measured: Sequence[Estimate], *, worth_acting_on: float) -> Figure:
     """The strengths of a confounder at which the ratio, or its limit, would be explained.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from counterfault.estimate import Estimate
 from counterfault.figures.figure import Figure, drawn
+from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, effect_axis, ratio_range
 from counterfault.figures.svg import AI, HUMAN, INK, QUIET, UNKNOWN, ZONE
 from counterfault.figures.wording import clip, count, number, percent, reason, value_and_limits
@@ -41,6 +42,7 @@ class _Point:
     error: float
 
 
+@redrawable
 def control_funnel(found: Sequence[Estimate], primary: Estimate) -> Figure:
     """Every control by its ratio and its standard error, and where chance and systematic error would put them.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from counterfault.figures.figure import Figure, drawn
 from counterfault.figures.periods import name_at_right, require_columns, share_axis
+from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet
 from counterfault.figures.svg import AI, HUMAN, INK, QUIET
 from counterfault.figures.wording import number, percent
@@ -19,6 +20,7 @@ COLOURS = {"AI-assisted": AI, "not AI-assisted": HUMAN}
 DASHES = ("-", (0, (6, 2)), (0, (2, 2)), (0, (6, 2, 1, 2)))
 
 
+@redrawable
 def failures_by_share(curves: pd.DataFrame, here: float) -> Figure:
     """The share of failures that are AI-assisted, for each share of changes and several ratios.
 
@@ -45,13 +47,15 @@ def failures_by_share(curves: pd.DataFrame, here: float) -> Figure:
     )
 
 
+@redrawable
 def time_to_incident(curves: pd.DataFrame) -> Figure:
     """The share of deployments with an incident by each hour after them, for both groups.
 
     Parameters
     ----------
     curves : columns ``group`` ("AI-assisted" or "not AI-assisted"), ``hours``, ``risk``, ``low``, ``high``; rows of
-        each group in order of time.
+        each group in order of time. ``events`` (incidents that began at each moment) may stand beside them; without it
+        nobody can say how many incidents a step is, and the picture is not published.
 
     Raises
     ------

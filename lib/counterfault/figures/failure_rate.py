@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import isnan, nan, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from counterfault.figures.figure import Figure, drawn
 from counterfault.figures.periods import name_at_right, name_periods, require_columns, share_axis
+from counterfault.figures.recipe import as_given, counted, redrawable, said, withheld
 from counterfault.figures.sheet import Sheet
 from counterfault.figures.svg import AI, HUMAN
 from counterfault.figures.wording import clip, count, percent
@@ -23,14 +24,18 @@ GROUPS = (
     (1, "AI-assisted", AI, "o", 0.14),
 )
 
+COUNTS, DERIVED = ("n", "events"), ("risk", "low", "high")
 
+
+@redrawable
 def failure_rates(by_period: pd.DataFrame, *, level: float = 0.95) -> Figure:
     """The share of changes followed by an incident per period and group, with score intervals.
 
     Parameters
     ----------
     by_period : one row per period and group, periods in order. Columns ``period`` (text), ``exposed``
-        (1 for AI-assisted, 0 for not), ``n`` (changes) and ``events`` (changes followed by an incident).
+        (1 for AI-assisted, 0 for not), ``n`` (changes) and ``events`` (changes followed by an incident); a count that
+        is suppressed is text, and its group has no point there.
     level : confidence level of each interval.
 
     Raises
@@ -44,14 +49,16 @@ def failure_rates(by_period: pd.DataFrame, *, level: float = 0.95) -> Figure:
     services and teams are not held apart here.
     """
     require_columns("failure_rates", by_period, ("period", "exposed", "n", "events"))
-    frame = _rates(by_period, level)
-    caption = _finding(frame, level)
+    by_period = by_period.reset_index(drop=True)
+    frame = _rates(counted(by_period, COUNTS), level)
+    gaps = withheld(by_period, COUNTS)
+    caption = _finding(frame, level) + said(int(gaps.sum()), "point")
     return drawn(
         lambda width: _draw(width, frame),
         title="Changes followed by an incident",
         caption=caption,
         alt=f"Points with {percent(level)} intervals per period for AI-assisted and other changes. {caption}",
-        data=frame.drop(columns="place"),
+        data=as_given(frame.drop(columns="place"), by_period, COUNTS, DERIVED).reset_index(drop=True),
     )
 
 
@@ -70,24 +77,32 @@ def wilson(events: int, n: int, level: float) -> tuple[float, float]:
 
 
 def _rates(by_period: pd.DataFrame, level: float) -> pd.DataFrame:
-    frame = by_period[["period", "exposed", "n", "events"]].reset_index(drop=True)
+    frame = by_period[["period", "exposed", "n", "events"]].copy()
     order = {period: place for place, period in enumerate(dict.fromkeys(frame["period"]))}
     frame["place"] = frame["period"].map(order)
     frame["period"] = frame["period"].map(clip)
     # A period in which a group made no change has no risk, and no point.
-    frame = frame[frame["n"] > 0].reset_index(drop=True)
+    frame = frame[frame["n"] != 0].copy()
     frame["risk"] = frame["events"] / frame["n"]
-    ends = [wilson(int(e), int(n), level) for e, n in zip(frame["events"], frame["n"], strict=True)]
+    ends = [_limits(e, n, level) for e, n in zip(frame["events"], frame["n"], strict=True)]
     frame["low"] = [low for low, _ in ends]
     frame["high"] = [high for _, high in ends]
     return frame
 
 
+def _limits(events: float, n: float, level: float) -> tuple[float, float]:
+    return (nan, nan) if isnan(events) or isnan(n) else wilson(int(events), int(n), level)
+
+
 def _finding(frame: pd.DataFrame, level: float) -> str:
     parts = []
     for group, name, *_ in reversed(GROUPS):
-        totals = frame.loc[frame["exposed"] == group, ["events", "n"]].sum()
-        parts.append(_told(name, int(totals["events"]), int(totals["n"]), level))
+        rows = frame.loc[frame["exposed"] == group, list(COUNTS)]
+        # The sum of what is shown is not the sum of all, and the sum of all would give away what is not shown.
+        if rows.isna().any(axis=None):
+            parts.append(f"{name}: no share of all periods, because of those suppressed")
+            continue
+        parts.append(_told(name, int(rows["events"].sum()), int(rows["n"].sum()), level))
     return "; ".join(parts) + ". Services and teams are not held apart here."
 
 
@@ -111,9 +126,9 @@ def _draw(width: int, frame: pd.DataFrame) -> Drawing:
     labels = []
     for group, words, colour, marker, shift in GROUPS:
         rows = frame[frame["exposed"] == group].sort_values("place")
-        if len(rows):
+        if rows["risk"].notna().any():
             _points(axes, rows, colour, marker, shift)
-            labels.append((float(rows["risk"].iloc[-1]), words))
+            labels.append((float(rows["risk"].dropna().iloc[-1]), words))
     name_at_right(axes, labels, 206)
     return sheet.drawing
 

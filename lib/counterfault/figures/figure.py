@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from counterfault.display import SORTABLE, STYLE
 from counterfault.figures.svg import picture
-from counterfault.figures.tables import table_html
+from counterfault.figures.tables import csv_link, table_html
 from counterfault.figures.wording import plain
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
+
+
+RECIPE_MIME = "application/vnd.counterfault.figure+json"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Figure:
     data : the numbers behind the picture, one row per mark.
     title : what is shown.
     narrow : the same picture for a telephone, hidden until a style sheet asks for it; may be empty.
+    recipe : how to draw it again from other counts (:mod:`~counterfault.figures.recipe`); None where it shows none.
     """
 
     svg: str
@@ -36,6 +41,7 @@ class Figure:
     data: pd.DataFrame
     title: str
     narrow: str = ""
+    recipe: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("alt", "caption", "title"):
@@ -49,8 +55,14 @@ class Figure:
             f'<figure class="chart"><figcaption><strong>{title}</strong> <span>{caption}</span></figcaption>\n'
             f"{self.svg}{self.narrow}\n"
             f"<details><summary>Numbers behind “{title}”</summary>\n"
-            f"{table_html(self.data, self.title)}</details></figure>"
+            f"{table_html(self.data, self.title)}<p>{csv_link(self.data, self.title)}</p></details></figure>"
         )
+
+    def _repr_mimebundle_(self, **unused: Any) -> dict[str, Any]:
+        """For notebooks: the picture, its finding as text, and its recipe where it has one."""
+        # In the Lab the numbers behind a picture sort as tables do; pages are made of `_repr_html_`, or sanitised.
+        shown = {"text/html": self._repr_html_() + STYLE + SORTABLE, "text/plain": plain(self.caption)}
+        return shown if self.recipe is None else {**shown, RECIPE_MIME: dict(self.recipe)}
 
 
 def drawn(draw: Callable[[int], Drawing], *, alt: str, caption: str, data: pd.DataFrame, title: str) -> Figure:

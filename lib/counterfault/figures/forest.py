@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from counterfault.estimate import Estimate
 from counterfault.figures.figure import Figure, drawn
+from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, backdrop, effect, effect_axis, even_range, ratio_range
 from counterfault.figures.svg import NARROW, QUIET
 from counterfault.figures.wording import clip, count, finding, reason, sentence_start, value_and_limits
@@ -49,6 +50,7 @@ MOST_TOLD = 6
 FOOT = 56
 
 
+@redrawable
 def forest(
     estimates: Sequence[Estimate],
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfault.estimate import Estimate
 from counterfault.figures.figure import Figure, drawn
+from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, backdrop, effect, effect_axis, ratio_range
 from counterfault.figures.svg import INK, QUIET
 from counterfault.figures.wording import clip, count, number, percent, reason, unbounded, value_and_limits
@@ -42,6 +43,7 @@ class _Row:
         return self.corrected.estimable and "links_by_chance" in self.counted.support
 
 
+@redrawable
 def link_grid(grid: Estimate, corrected: Estimate, *, worth_acting_on: float | None = None) -> Figure:
     """The headline ratio for every reading of which incident belongs to which deployment.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfault.figures.figure import Figure, drawn
 from counterfault.figures.periods import count_ticks, require_columns
+from counterfault.figures.recipe import WITHHELD, as_given, counted, redrawable, withheld
 from counterfault.figures.sheet import Sheet
 from counterfault.figures.svg import INK, QUIET
 from counterfault.figures.wording import clip, count, percent, sentence_start
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
 ROW, HEAD, FOOT = 50, 6, 52
 
 
+COUNTS = ("observed",)
+
+
+@redrawable
 def links(by_rule: pd.DataFrame) -> Figure:
     """Observed links per rule against those expected by chance.
 
     Parameters
     ----------
     by_rule : one row per rule. Columns ``rule`` (text), ``observed`` (links) and ``expected_by_chance``
-        (links when deployment times are shifted; NaN where chance cannot link, as by record).
+        (links when deployment times are shifted; NaN where chance cannot link, as by record). A number of links that
+        is suppressed is text, and its rule keeps its row without a mark.
 
     Raises
     ------
@@ -34,7 +40,8 @@ def links(by_rule: pd.DataFrame) -> Figure:
         Where a column is missing or no row is there.
     """
     require_columns("links", by_rule, ("rule", "observed", "expected_by_chance"))
-    frame = by_rule[["rule", "observed", "expected_by_chance"]].reset_index(drop=True)
+    given = by_rule[["rule", "observed", "expected_by_chance"]].reset_index(drop=True)
+    frame = counted(given, ("observed", "expected_by_chance"))
     frame["rule"] = frame["rule"].map(clip).str.replace("_", " ")
     frame["expected_by_chance"] = frame["expected_by_chance"].astype("float64")
     rows = frame.to_dict("records")
@@ -44,11 +51,13 @@ def links(by_rule: pd.DataFrame) -> Figure:
         title="Links found, and links that chance would find",
         caption=sentence_start(caption),
         alt=f"Per rule a filled dot for links observed and an open diamond for those expected by chance. {caption}",
-        data=frame,
+        data=as_given(frame, given, COUNTS, ("expected_by_chance",)) if withheld(given, COUNTS).any() else frame,
     )
 
 
 def _told(row: Mapping[Hashable, Any]) -> str:
+    if isnan(row["observed"]):
+        return f"{row['rule']}: a suppressed number of links"
     start = f"{row['rule']}: {count(row['observed'])} links"
     chance = row["expected_by_chance"]
     if isnan(chance):
@@ -82,11 +91,15 @@ def _both(row: Mapping[Hashable, Any]) -> tuple[float, float]:
 
 def _in_figures(row: Mapping[Hashable, Any]) -> str:
     observed, chance = _both(row)
+    if isnan(observed):
+        return WITHHELD
     return count(observed) + ("" if isnan(chance) else f", {count(round(chance))} by chance")
 
 
 def _dumbbell(axes: Axes, row: Mapping[Hashable, Any], y: float) -> None:
     observed, chance = _both(row)
+    if isnan(observed):
+        return
     axes.plot([0, observed], [y, y], color=QUIET, alpha=0.35, linewidth=1)
     mark: dict[str, Any] = {"linestyle": "none", "color": INK, "clip_on": False}
     if not isnan(chance):

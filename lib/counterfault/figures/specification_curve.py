@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfault.estimate import Estimate
 from counterfault.figures.figure import Figure, drawn
+from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, ratio_range, ratio_ticks
 from counterfault.figures.svg import INK, QUIET, ZONE
 from counterfault.figures.wording import clip, count, number, reason, unbounded, value_and_limits
@@ -27,6 +28,7 @@ CHOICES = ("failures tied by", "compared within", "held fixed", "estimator")
 CURVE, ROW, HEADING, FOOT = 236, 17, 22, 14
 
 
+@redrawable
 def specification_curve(median: Estimate, *, worth_acting_on: float | None = None, title: str = TITLE) -> Figure:
     """Ratios of all specifications, sorted, with intervals; below them a mark in the row of each choice they make.
 

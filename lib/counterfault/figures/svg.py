@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from counterfault.figures.slim import moved, slimmed
 from counterfault.figures.wording import plain
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def _inline(root: Element) -> Element:
     clean = ElementTree.Element("svg", {"viewBox": view})
     for child in root:
         clean.extend(_cleaned(child, shared))
+    slimmed(clean)
     return clean
 
 
@@ -141,8 +143,8 @@ def _as_path(use: Element, shared: dict[str, Element]) -> Element:
     """
     shape = shared[use.get(LINK, "").removeprefix("#")]
     style = "; ".join(filter(None, (shape.get("style"), use.get("style"))))
-    place = f"translate({use.get('x', '0')} {use.get('y', '0')})"
-    return ElementTree.Element(SVG + "path", {"d": shape.get("d", ""), "transform": place, "style": style})
+    place = float(use.get("x", "0")), float(use.get("y", "0"))
+    return ElementTree.Element(SVG + "path", {"d": moved(shape.get("d", ""), *place), "style": style})
 
 
 def _attributes(element: Element) -> dict[str, str]:
@@ -152,7 +154,7 @@ def _attributes(element: Element) -> dict[str, str]:
             continue
         if "url(" in value:
             raise ValueError(f"a figure may not use gradients or hatches, which need ids: {value}")
-        kept[name] = _style(value) if name == "style" else _rounded(value)
+        kept[name] = _style(value) if name == "style" else value if name == "d" else _rounded(value, 1)
     return kept
 
 
@@ -160,6 +162,8 @@ def _style(value: str) -> str:
     # A later declaration replaces an earlier one, as in CSS.
     declared = dict(part.strip().split(":", 1) for part in value.split(";") if ":" in part)
     declared.pop("font-family", None)
+    if declared.get("stroke-dashoffset", "").strip() == "0":
+        del declared["stroke-dashoffset"]
     return ";".join(f"{name}:{_themed(text.strip())}" for name, text in declared.items())
 
 
@@ -167,14 +171,15 @@ def _themed(value: str) -> str:
     return THEME.get(value.lower(), _rounded(value))
 
 
-def _rounded(value: str) -> str:
-    # Hundredths of a pixel are not seen, and they are half of the bytes.
-    short = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), value)
+def _rounded(value: str, decimals: int = 2) -> str:
+    # A tenth of a pixel is not seen, and all that follows it is half of the bytes. Shares such as an opacity keep more.
+    short = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.{decimals}f}".rstrip("0").rstrip("."), value)
     return " ".join(short.split())
 
 
 def _dressed(root: Element, alt: str, kind: str, style: str) -> str:
-    inner = "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
+    # Neither a text nor an attribute can hold " />": its > would be written as &gt;.
+    inner = "".join(ElementTree.tostring(child, encoding="unicode") for child in root).replace(" />", "/>")
     return (
         f'<svg class="{kind}" viewBox="{root.get("viewBox")}" role="img" aria-label="{escape(plain(alt))}" '
         f'style="{style};max-width:{WIDE}px;stroke-linejoin:round" xmlns="http://www.w3.org/2000/svg">{inner}</svg>'

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfault.estimate import Estimate
 from counterfault.figures.figure import Figure, drawn
+from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, backdrop, effect, effect_axis, ratio_range
 from counterfault.figures.svg import QUIET
 from counterfault.figures.wording import finding, limits, number, percent, sentence_start
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 NAME_AT, BRACKET_AT, OUTER_AT, NUMBER_AT, INTERVAL_AT, LIMITS_AT, AXIS_AT, HEIGHT = 10, 25, 40, 68, 92, 110, 128, 178
 
 
+@redrawable
 def verdict_strip(primary: Estimate, *, worth_acting_on: float) -> Figure:
     """The primary estimate against the plan's smallest ratio worth acting on.
 

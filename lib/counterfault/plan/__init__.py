@@ -16,8 +16,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from counterfault.contracts import TABLES, nearest
+from counterfault.display import card
 from counterfault.plan import secondary
 from counterfault.plan.challenges import Challenges
+from counterfault.plan.disclosure import Disclosure
 from counterfault.plan.section import PlanError, Section
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "LINK_RULES",
     "PRIMARY",
     "Challenges",
+    "Disclosure",
     "Plan",
     "PlanError",
     "Section",
@@ -154,6 +157,9 @@ def _strata(value: tuple[str, ...]) -> tuple[str, ...]:
 def _covariates(value: tuple[str, ...]) -> tuple[str, ...]:
     known = TABLES["deployments"].names + DERIVED
     for name in value:
+        # Its levels would be people, and the checks print levels.
+        if name == "author":
+            raise ValueError(f"{name!r} cannot be held fixed, because its levels are people; use 'author_tenure_days'")
         if name not in known:
             guess = nearest(name, known)
             raise ValueError(f"no column {name!r}" + (f"; did you mean {guess!r}?" if guess else ""))
@@ -252,6 +258,8 @@ class Designs(Section):
     @model_validator(mode="after")
     def _amplifiers_are_columns(self) -> Self:
         known = (*TABLES["deployments"].names, *DERIVED, *AMPLIFIER_COLUMNS)
+        if "author" in self.amplifiers:
+            raise ValueError("designs.amplifiers: 'author' would single people out; use 'author_tenure_days'")
         for name in self.amplifiers:
             if name not in known:
                 guess = nearest(name, known)
@@ -297,7 +305,13 @@ class Data(Section):
 
 
 class Plan(Section):
-    """Everything decided before the data are read. `Plan()` is the default plan."""
+    """Everything decided before the data are read. `Plan()` is the default plan.
+
+    Examples
+    --------
+    >>> plan = cf.Plan.read(path)  # `counterfault plan new` writes one with every key explained
+    >>> checked = cf.check(cf.read("deployments.parquet", "incidents.csv", plan=plan), plan)
+    """
 
     title: str = "AI-assisted changes and incidents"
     question: str = "Do AI-assisted changes fail more often than other changes of the same service at the same time?"
@@ -311,6 +325,7 @@ class Plan(Section):
     challenges: Challenges = Challenges()
     gates: Gates = Gates()
     data: Data = Data()
+    disclosure: Disclosure = Disclosure()
 
     @model_validator(mode="after")
     def _secondary_estimates_are_others(self) -> Self:
@@ -319,10 +334,46 @@ class Plan(Section):
             raise ValueError(fault)
         return self
 
+    def __repr__(self) -> str:
+        return f"<Plan {self.title!r} ({self.digest})>"
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.digest})"
+
+    def _repr_html_(self) -> str:
+        period, design, margin = self.period, self.design, self.decision.worth_acting_on
+        return card(
+            "Plan",
+            f"{self.title}: {self.question}",
+            facts={
+                "digest": self.digest,
+                "primary estimate": design.primary,
+                "compared within": " × ".join(design.strata),
+                "confounders": ", ".join(design.confounders) or "none",
+                "mediators": ", ".join(design.mediators) or "none",
+                "links": f"{self.outcome.link.replace('_', ' ')}, {self.outcome.window_hours:g} hours",
+                "period": f"{period.start or 'the first deployment'} to {period.end or 'the last moment of the data'}",
+                "worth acting on": f"a ratio of {margin:g}, at {self.decision.level:.0%} confidence",
+            },
+            then=("checked = cf.check(cf.read(deployments, incidents, plan=plan), plan)", "plan.design"),
+        )
+
     @property
     def digest(self) -> str:
         """Twelve hex digits that change with any decision, and not with where the data are."""
-        return sha256(self.model_dump_json(exclude={"sources"}).encode()).hexdigest()[:12]
+        return sha256(self.model_dump_json(exclude=self.undecided).encode()).hexdigest()[:12]
+
+    @property
+    def undecided(self) -> dict[str, Any]:
+        """What promises nothing: where the data are, and the keys of disclosure control that are as they come.
+
+        Disclosure control came after plans had been frozen. Were its defaults part of the digest, every plan promised
+        before would look changed, although nobody changed it and no estimate reads it. A threshold that somebody sets
+        otherwise decides what readers get to see, so it counts from then on.
+        """
+        changed = self.disclosure.model_dump(exclude_defaults=True)
+        as_it_comes = set(Disclosure.model_fields) - changed.keys()
+        return {"sources": True, "disclosure": as_it_comes if changed else True}
 
     @classmethod
     def read(cls, path: Path | str) -> Plan:

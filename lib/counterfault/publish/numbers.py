@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from counterfault.figures.tables import in_scroll_box
 from counterfault.figures.wording import ABSENT, count, limits, number, plain, sentence_start
 from counterfault.publish.notebooks import NotebookPage
-from counterfault.publish.record import Record, estimate_of
+from counterfault.publish.record import Record, estimate_of, is_suppressed
 
 WIDTH = 120  # characters of a row; wider than a telephone, so the table scrolls in a box of its own
 
@@ -112,7 +112,9 @@ class Column(NamedTuple):
 
 
 def _value(entry: Mapping[str, Any]) -> str:
-    return "not estimable" if entry["value"] is None else number(entry["value"])
+    if entry["value"] is None:
+        return "suppressed" if is_suppressed(entry) else "not estimable"
+    return number(entry["value"])
 
 
 def _interval(entry: Mapping[str, Any]) -> str:

@@ -87,12 +87,16 @@ def warnings_of(record: Record, notebooks: Sequence[NotebookPage]) -> list[str]:
         if check.get("gate") and check["status"] == "fail"
     ]
     found += [f"Notebook “{page.title}” {_what_happened(page)}." for page in notebooks if page.status != FINISHED]
-    found += [
+    tables = record["data"]["tables"].items()
+    return found + [_set_aside(name, table) for name, table in tables if table["quarantined"] != 0]
+
+
+def _set_aside(name: str, table: Mapping[str, Any]) -> str:
+    if table["quarantined"] is None:
+        return f"A few rows of {name} broke the contract and were set aside; how many is suppressed."
+    return (
         f"{count(table['quarantined'])} of {count(table['read'])} rows of {name} broke the contract and were set aside."
-        for name, table in record["data"]["tables"].items()
-        if table["quarantined"]
-    ]
-    return found
+    )
 
 
 def _what_happened(page: NotebookPage) -> str:

@@ -43,7 +43,7 @@ def prepared(nb: NotebookNode, name: str) -> NotebookNode:
     from nbformat import from_dict
 
     _require_words(nb, name)
-    fit: NotebookNode = from_dict({**nb, "cells": list(map(_prepared_cell, nb.cells))})
+    fit: NotebookNode = from_dict({**nb, "cells": list(map(_prepared_cell, nb.cells))})  # type: ignore[no-untyped-call]
     return fit
 
 

@@ -85,6 +85,15 @@ def _estimand(entry: Mapping[str, Any]) -> Estimand:
     raise ValueError(f"estimate {entry['id']!r}: {entry['estimand']!r} is not an estimand; there are {known}")
 
 
+def is_suppressed(entry: Mapping[str, Any]) -> bool:
+    """Whether an estimate has no value because disclosure control took it, not because the data give none."""
+    return entry["value"] is None and _tells_suppressed(entry.get("caveats") or ())
+
+
+def _tells_suppressed(caveats: Sequence[Any]) -> bool:
+    return any(str(caveat).startswith("Suppressed:") for caveat in caveats)
+
+
 def _or(value: float | None, absent: float) -> float:
     return absent if value is None else float(value)
 
@@ -128,9 +137,8 @@ def _effect(record: Record) -> Fact | None:
         return None
     name = primary.estimand.label.capitalize()
     if not primary.estimable:
-        return Fact(
-            name, "not estimable", plain("; ".join(caveat.rstrip(".") for caveat in primary.caveats)), "primary"
-        )
+        why = plain("; ".join(caveat.rstrip(".") for caveat in primary.caveats))
+        return Fact(name, "suppressed" if _tells_suppressed(primary.caveats) else "not estimable", why, "primary")
     interval = primary.interval
     held = f"{percent(interval.level)} interval {limits(interval.low, interval.high)}"
     return Fact(name, number(primary.value), held + (f"; {plain(primary.design)}" if primary.design else ""), "primary")

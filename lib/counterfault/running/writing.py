@@ -15,6 +15,7 @@ import nbformat
 from counterfault.analysis import Analysis
 from counterfault.estimate import ESTIMATES_MIME
 from counterfault.inputs import Inputs
+from counterfault.places import notebooks_folder
 from counterfault.provenance import provenance
 from counterfault.publish import UnfitNotebookError, error_html, notebook_html, notebook_page, run_files, write_all
 from counterfault.publish.pdf import page_to_pdf
@@ -221,6 +222,7 @@ def _write_manifest(
         "notebooks": [
             {
                 "name": done.name,
+                "own": not (notebooks_folder() / f"{done.name}.ipynb").exists(),
                 "status": "finished" if done.finished else "failed",
                 "seconds": round(done.seconds, 3),
                 "error": scrub(done.error, inputs.addresses()) if done.error else None,

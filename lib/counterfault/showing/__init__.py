@@ -12,6 +12,8 @@ from counterfault.showing.challenged import (
     withstood_table,
 )
 from counterfault.showing.closing import closing
+from counterfault.showing.design_pictures import amplified, around_adoption, around_deployment, by_hop
+from counterfault.showing.flows import change_flow, incident_flow, incident_steps
 from counterfault.showing.frames import failures_by_period, labels_by_period, labels_by_service, periods_in
 from counterfault.showing.pictures import confounding, controls, label_readings, link_readings, power, specifications
 from counterfault.showing.promises import Deviations, tell_deviations
@@ -32,11 +34,9 @@ from counterfault.showing.prose import (
 )
 from counterfault.showing.selections import (
     ending,
-    event_times,
     headlines,
     incident_curves,
     overlap_table,
-    risk_periods,
     starting,
     with_parts,
 )
@@ -64,7 +64,12 @@ __all__ = [
     "Deviations",
     "Prose",
     "accounts_table",
+    "amplified",
+    "around_adoption",
+    "around_deployment",
     "attempts",
+    "by_hop",
+    "change_flow",
     "checks_table",
     "claims_table",
     "closing",
@@ -72,12 +77,13 @@ __all__ = [
     "controls",
     "ending",
     "estimates_table",
-    "event_times",
     "failures_by_period",
     "failures_to_tell_table",
     "further",
     "headlines",
     "incident_curves",
+    "incident_flow",
+    "incident_steps",
     "label_readings",
     "labels_by_period",
     "labels_by_service",
@@ -89,7 +95,6 @@ __all__ = [
     "power",
     "quarantine_table",
     "ratios_behind",
-    "risk_periods",
     "share_curves",
     "share_of_changes",
     "specifications",

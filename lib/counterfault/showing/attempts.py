@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import MappingProxyType
 
 from counterfault.challenges.families import try_to_break
 from counterfault.checking import Checked
 from counterfault.estimate import Estimate
-from counterfault.estimating import FAMILIES, Estimates, Study, estimate_family
+from counterfault.estimating import FAMILIES, Estimates, EstimatesById, Study, estimate_family
 from counterfault.showing.kept import kept
 from counterfault.showing.progress import PassingLine
 
 
-def attempts(study: Study, primary: Estimate, checked: Checked, plan_path: Path) -> Estimates:
+def attempts(study: Study, primary: Estimate, checked: Checked, plan_path: Path) -> EstimatesById:
     """The estimates of all challenges, id → estimate: those of the run this notebook belongs to, else made here.
 
     Parameters
@@ -28,7 +27,7 @@ def attempts(study: Study, primary: Estimate, checked: Checked, plan_path: Path)
         return try_to_break(study, primary, plan_folder=plan_path.parent, say=line)
 
 
-def further(study: Study, estimates: Estimates, checked: Checked) -> Estimates:
+def further(study: Study, estimates: Estimates, checked: Checked) -> EstimatesById:
     """The estimates of all further designs, id → estimate: those of the run this notebook belongs to, else made here.
 
     Parameters
@@ -37,10 +36,10 @@ def further(study: Study, estimates: Estimates, checked: Checked) -> Estimates:
     estimates : the first set, which is left out.
     """
     if (found := kept(study.plan, checked, estimates["primary"])) is not None:
-        return MappingProxyType({id: item for id, item in found.estimates.items() if id not in estimates})
+        return EstimatesById({id: item for id, item in found.estimates.items() if id not in estimates})
     made: dict[str, Estimate] = {}
     with PassingLine() as line:
         for done, name in enumerate(FAMILIES):
             line("further designs", done, len(FAMILIES))
             made |= estimate_family(study, name)
-    return MappingProxyType(made)
+    return EstimatesById(made)

@@ -8,12 +8,12 @@ from html import escape
 from typing import Any
 
 from counterfault.checking import Checked
-from counterfault.estimate import Estimate
+from counterfault.display import STYLE
+from counterfault.display.words import plain
+from counterfault.estimate import ESTIMATES_MIME, Estimate
 from counterfault.plan import Plan
 from counterfault.provenance import provenance
 from counterfault.record import estimate_record
-
-ESTIMATES_MIME = "application/vnd.counterfault.estimates+json"
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,11 @@ class Closing:
 
     def _table(self) -> str:
         rows = "".join(
-            f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
+            f'<tr><th scope="row">{escape(name)}</th><td>{escape(plain(value))}</td></tr>'
             for name, value in self.facts.items()
         )
-        return f"<table><caption>Where these numbers come from</caption><tbody>{rows}</tbody></table>"
+        caption = "<caption><span>Where these numbers come from</span></caption>"
+        return f"<table>{caption}<tbody>{rows}</tbody></table>{STYLE}"
 
 
 def closing(plan: Plan, checked: Checked, shown: Iterable[Estimate] = ()) -> Closing:

@@ -12,13 +12,12 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from counterfault.analysis import Analysis
 from counterfault.checking import Checked
 from counterfault.estimate import Estimand, Estimate, Interval
-from counterfault.estimating import Estimates
+from counterfault.estimating import EstimatesById
 from counterfault.plan import Plan
 from counterfault.provenance import provenance
 
@@ -34,8 +33,8 @@ class Kept(NamedTuple):
     tried : of the challenges, id → estimate.
     """
 
-    estimates: Estimates
-    tried: Estimates
+    estimates: EstimatesById
+    tried: EstimatesById
 
 
 def keep(analysis: Analysis, folder: Path) -> dict[str, str]:
@@ -99,8 +98,8 @@ def _plain(estimates: Iterable[Estimate]) -> list[dict[str, Any]]:
     ]
 
 
-def _estimates(plain: Iterable[Mapping[str, Any]]) -> Estimates:
-    return MappingProxyType({each["id"]: _estimate(each) for each in plain})
+def _estimates(plain: Iterable[Mapping[str, Any]]) -> EstimatesById:
+    return EstimatesById({each["id"]: _estimate(each) for each in plain})
 
 
 def _estimate(plain: Mapping[str, Any]) -> Estimate:

@@ -41,20 +41,6 @@ def with_parts(items: Iterable[Estimate]) -> list[Estimate]:
     ]
 
 
-def risk_periods(series: Estimates) -> list[Estimate]:
-    """Incident rate ratios by time since the deployment, both kinds one after the other."""
-    kinds = {"self_controlled.rate_ratio_ai": "AI-assisted", "self_controlled.rate_ratio_other": "other"}
-    return [
-        replace(part, label=f"{kind}, {part.label}") for id, kind in kinds.items() for part in series[id].parts
-    ] or [series[id] for id in kinds]
-
-
-def event_times(adoption: Estimates) -> list[Estimate]:
-    """The change since just before adoption, by time since adoption, against units that had not adopted yet."""
-    overall = adoption["adoption.did.not_yet"]
-    return [*overall.parts, replace(overall, label="all periods from adoption on")]
-
-
 def overlap_table(found: Overlap, balance: pd.DataFrame) -> Table:
     """How much can be compared, and how far apart the groups are before weighting and after."""
     rows = [
@@ -87,4 +73,4 @@ def incident_curves(panel: Durations) -> pd.DataFrame:
     curves = cumulative_incidence(panel, weighting=Weighting.TO_EXPOSED).curves
     names: Mapping[int, str] = {1: "AI-assisted", 0: "not AI-assisted"}
     frame = curves.assign(group=curves["exposed"].map(names)).rename(columns={"time": "hours"})
-    return frame[["group", "hours", "risk", "low", "high"]]
+    return frame[["group", "hours", "risk", "low", "high", "events"]]

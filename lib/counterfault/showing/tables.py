@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import pandas as pd
 
 from counterfault.checking import Checked
 from counterfault.checks import Check
 from counterfault.counting import Counted
+from counterfault.display.words import plain
 from counterfault.estimate import Estimate, figures
-from counterfault.figures.tables import Table
+from counterfault.figures.tables import SUPPORTS_MIME, Table
 from counterfault.linking import Linked
 
 LABEL = 80
@@ -46,10 +48,15 @@ def quarantine_table(checked: Checked) -> Table:
             "table": [table for (table, _), _ in grouped],
             "rows": [len(rows) for _, rows in grouped],
             "first": [rows.iloc[0]["key"] or f"line {rows.iloc[0]['line']}" for _, rows in grouped],
-            "its value": [rows.iloc[0]["value"] for _, rows in grouped],
+            "its value": [_value_of(rows.iloc[0]) for _, rows in grouped],
         }
     )
     return Table(frame, "Rows set aside, by the rule they broke")
+
+
+def _value_of(row: pd.Series[Any]) -> str:
+    """The value at fault. A line that could not be split has no key, and holds whatever its columns do: authors too."""
+    return str(row["value"]) if row["key"] else "(a whole line, which may name people)"
 
 
 def not_assessed_table(counted: Counted) -> Table:
@@ -74,14 +81,24 @@ class EstimatesTable:
     table: Table
     estimates: tuple[Estimate, ...]
 
+    def __repr__(self) -> str:
+        return f"<EstimatesTable {plain(self.table.caption)!r}: {len(self.estimates)} estimates>"
+
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{_notes(alike)}</li>" for alike in _made_alike(self.estimates))
         if not notes:
             return self.table._repr_html_()
-        return (
-            f"{self.table._repr_html_()}<details><summary>How “{escape(self.table.caption)}” was made, and what to know"
-            f"</summary><ul>{notes}</ul></details>"
-        )
+        summary = f"How “{escape(plain(self.table.caption))}” was made, and what to know"
+        return f"{self.table._repr_html_()}<details><summary>{summary}</summary><ul>{notes}</ul></details>"
+
+    def _repr_mimebundle_(self, **unused: Any) -> dict[str, Any]:
+        # What each row rests on travels along unseen: a published page leaves out rows that rest on few.
+        supports = [{name: _whole(item.support.get(name)) for name in ("n", "events")} for item in self.estimates]
+        return {"text/html": self._repr_html_(), "text/plain": repr(self), SUPPORTS_MIME: supports}
+
+
+def _whole(count: Any) -> int | None:
+    return None if count is None or count != count else int(count)
 
 
 def estimates_table(estimates: Iterable[Estimate], caption: str) -> EstimatesTable:
@@ -117,7 +134,7 @@ def _notes(alike: list[Estimate]) -> str:
     first = alike[0]
     names = dict.fromkeys(item.id if item.label == "all" else f"{item.id} ({item.label})" for item in alike)
     told = " ".join(map(_sentence, (first.method, *first.caveats)))
-    return f"<strong>{escape(', '.join(names))}</strong>: {escape(told)}"
+    return f"<strong>{escape(plain(', '.join(names)))}</strong>: {escape(plain(told))}"
 
 
 def _p(value: float | None) -> str:

@@ -42,6 +42,8 @@ def published(run: Run) -> tuple[Record | None, Files, bool]:
     # Without a record nobody can say that the policy was switched off.
     record = run.record
     active = record is None or is_active(Policy.bare(record))
+    if not active and record is not None and run.complete and _has_notebooks_of_others(run):
+        return record, _made_again(run, record, Policy.of(record)), False
     if not active:
         return record, dict(_copied(run, (PAGE, RESULTS, ESTIMATES, SUMMARY) if run.complete else (PAGE,))), False
     shown = None if record is None else published_record(record)
@@ -49,6 +51,12 @@ def published(run: Run) -> tuple[Record | None, Files, bool]:
         return shown, {PAGE: _failed_page(run, shown)}, True
     # What follows from a small count only the run's own record can tell.
     return shown, _made_again(run, shown, Policy.of(record)), True
+
+
+def _has_notebooks_of_others(run: Run) -> bool:
+    """Whether a notebook of a user's own was run: ours show no author, of theirs nobody knows."""
+    listed = run.manifest.get("notebooks")
+    return isinstance(listed, list) and any(isinstance(each, dict) and each.get("own") for each in listed)
 
 
 def _copied(run: Run, names: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
