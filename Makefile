@@ -6,7 +6,7 @@ STAMP := $(VENV)/.set-up
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help report test test-slow lab lint format lock demo error-rates publish-error-rates benchmark clean
+.PHONY: help report test test-slow lab site screenshots lint format lock demo error-rates publish-error-rates benchmark clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1@\2/' | column -t -s @
@@ -32,6 +32,12 @@ format: $(STAMP)  ## Put every file into the house format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+site: $(STAMP)  ## Publish what lies in reports/ as a static site in site/
+	@$(BIN)/counterfault publish reports --out site
+
+screenshots: $(STAMP)  ## Make the README's pictures again, from reports/demo (needs chromium)
+	@$(BIN)/python docs/screenshots.py reports/demo
+
 error-rates: $(STAMP)  ## Measure how often the verdict is wrong: 300 organisations per world (an hour on 2 cores)
 	@$(BIN)/counterfault validate --runs 300 --out reports/error_rates
 
@@ -49,7 +55,7 @@ lock:  ## Compile requirements.lock from pyproject.toml (needs uv)
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean:  ## Remove the environment and what runs wrote
-	rm -rf $(VENV) reports/demo reports/demo.failed .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site reports/demo reports/demo.failed .pytest_cache .mypy_cache .ruff_cache
 
 # Exact versions with hashes, by uv where it is there and by pip where not; nothing is built against the network.
 $(STAMP): requirements.lock pyproject.toml
