@@ -15,10 +15,10 @@ report: $(STAMP)  ## Set up, run the notebooks on the demo organisation and writ
 	@$(BIN)/counterfault run
 
 test: $(STAMP)  ## Set up and run the tests (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests
 
 test-slow: $(STAMP)  ## The tests that take minutes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow tests
 
 lab: $(STAMP)  ## Set up and open JupyterLab on the notebooks
 	@$(BIN)/counterfault lab

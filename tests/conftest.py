@@ -9,8 +9,10 @@ import pytest
 
 import counterfault
 from counterfault.analysis import Analysis, conclude
-from counterfault.checking import Checked
+from counterfault.checking import Checked, check
+from counterfault.inputs import Inputs, open_inputs
 from counterfault.plan import Plan
+from counterfault.simulate import WORLDS, simulate, write
 from counterfault.sources import RawTables
 
 DEPLOYMENTS = """\
@@ -53,15 +55,45 @@ class Study:
         plan = plan or self.plan()
         return counterfault.check(self.read(deployments, incidents, plan=plan, **others), plan, now=self.now)
 
-    def analyse(self, deployments="deployments.csv", incidents="incidents.csv", *, plan=None, **others) -> Analysis:
+    def analyse(
+        self, deployments="deployments.csv", incidents="incidents.csv", *, plan=None, further=True, challenges=True
+    ) -> Analysis:
         plan = plan or self.plan()
-        return conclude(self.check(deployments, incidents, plan=plan, **others), plan)
+        checked = self.check(deployments, incidents, plan=plan)
+        return conclude(checked, plan, further=further, challenges=challenges)
 
     def refusal(self, error: type[Exception], *tables, **others) -> str:
         """The whole message with which these tables are refused."""
         with pytest.raises(error) as refused:
             self.check(*tables, **others)
         return str(refused.value)
+
+
+QUICK = """\
+[challenges.multiverse]
+permutations = 99
+[challenges.plasmode]
+runs = 100
+ratios = [1.5]
+"""
+
+
+@pytest.fixture(scope="session")
+def small_inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """A small invented organisation in files, under a plan whose challenges draw as little as a plan may ask for."""
+    folder = tmp_path_factory.mktemp("small")
+    write(simulate(WORLDS["harm"].of_size(300), 5), folder)
+    plan = folder / "plan.toml"
+    plan.write_text(f'[sources]\ndeployments = "deployments.parquet"\nincidents = "incidents.csv"\n{QUICK}')
+    return open_inputs(plan)
+
+
+@pytest.fixture(scope="session")
+def small_analysis(small_inputs: Inputs) -> Analysis:
+    """What whoever analyses it finds."""
+    now = datetime(2026, 7, 2, tzinfo=UTC)
+    checked = check(small_inputs.read(), small_inputs.plan, now=now)
+    return conclude(checked, small_inputs.plan, plan_path=small_inputs.plan_path)
 
 
 @pytest.fixture

@@ -3,66 +3,76 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from counterfault import cli
-from counterfault.inputs import Inputs, open_inputs
-from counterfault.running import runner
+from counterfault.analysis import Analysis
+from counterfault.inputs import Inputs
+from counterfault.running import choosing, runner
 from counterfault.running.execute import UnknownParameterError, run_notebook
-from counterfault.simulate import WORLDS, simulate, write
+from counterfault.running.writing import NotebookDisagreesError, published_call
 
 PARAMETERS = 'plan: str = ""\ndeployments: str = ""\nincidents: str = ""\ndependencies: str = ""\nload: str = ""'
 MakeNotebooks = Callable[..., Path]
 
 
-@pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    folder = tmp_path_factory.mktemp("small")
-    write(simulate(WORLDS["harm"].of_size(1500), 3), folder)
-    plan = folder / "plan.toml"
-    plan.write_text('[sources]\ndeployments = "deployments.parquet"\nincidents = "incidents.csv"\n')
-    return open_inputs(plan)
+@pytest.fixture
+def analysed_before(small_analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs read and check the tables, and find what was found in them before; these tests are about the notebooks."""
+    monkeypatch.setattr(runner, "conclude", lambda checked, plan, **_: small_analysis)
+
+
+def notebooks_in(folder: Path, **sources: str) -> Path:
+    """A notebooks folder of our own: name → source of its one cell after the parameters."""
+    folder.mkdir(exist_ok=True)
+    for name, source in sources.items():
+        parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_markdown_cell(f"# {name}"), parameters, nbformat.v4.new_code_cell(source)],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        )
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    return folder
 
 
 @pytest.fixture
 def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeNotebooks:
-    """A notebooks folder of our own: name → source of its one cell after the parameters."""
+    """Writes notebooks into the folder that runs take them from."""
     folder = tmp_path / "notebooks"
-    folder.mkdir()
-    monkeypatch.setattr(runner, "notebooks_folder", lambda: folder)
+    monkeypatch.setattr(choosing, "notebooks_folder", lambda: folder)
+    return partial(notebooks_in, folder)
 
-    def make(**sources: str) -> Path:
-        for name, source in sources.items():
-            parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
-            notebook = nbformat.v4.new_notebook(
-                cells=[nbformat.v4.new_markdown_cell(f"# {name}"), parameters, nbformat.v4.new_code_cell(source)],
-                metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-            )
-            nbformat.write(notebook, folder / f"{name}.ipynb")
-        return folder
 
-    return make
+@pytest.fixture(scope="module")
+def good_run(small_inputs: Inputs, small_analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a run in which all went well, to be copied."""
+    folder = notebooks_in(tmp_path_factory.mktemp("good") / "notebooks", **{"10_fine": "1 + 1"})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(choosing, "notebooks_folder", lambda: folder)
+        patched.setattr(runner, "conclude", lambda checked, plan, **_: small_analysis)
+        good = runner.run(small_inputs, folder.parent / "report", jobs=1, say=lambda line: None)
+    assert good.complete
+    return good.folder
 
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.usefixtures("analysed_before")
 def test_a_failing_notebook_leaves_an_error_page_and_the_last_good_report(
-    small: Inputs, notebooks: MakeNotebooks, tmp_path: Path
+    small_inputs: Inputs, notebooks: MakeNotebooks, good_run: Path, tmp_path: Path
 ) -> None:
-    out, said = tmp_path / "report", []
-    notebooks(**{"10_fine": "1 + 1"})
-    good = runner.run(small, out, jobs=1, say=said.append)
+    out = shutil.copytree(good_run, tmp_path / "report")
     before = tree(out)
-    assert good.complete
-
-    notebooks(**{"30_broken": "raise RuntimeError('the warehouse <b>is</b> on fire')"})
-    bad = runner.run(small, out, jobs=2, say=said.append)
+    notebooks(**{"10_fine": "1 + 1", "30_broken": "raise RuntimeError('the warehouse <b>is</b> on fire')"})
+    bad = runner.run(small_inputs, out, jobs=2, say=lambda line: None)
 
     assert not bad.complete
     assert tree(out) == before
@@ -81,15 +91,16 @@ def test_a_failing_notebook_leaves_an_error_page_and_the_last_good_report(
 
 
 def test_the_command_says_so_and_ends_with_four(
-    small: Inputs,
+    small_inputs: Inputs,
     notebooks: MakeNotebooks,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """The whole way from the command line, with an analysis of its own."""
     notebooks(**{"30_broken": "1 / 0"})
     out = tmp_path / "report"
-    monkeypatch.setattr("sys.argv", ["counterfault", "run", str(small.plan_path), "--out", str(out)])
+    monkeypatch.setattr("sys.argv", ["counterfault", "run", str(small_inputs.plan_path), "--out", str(out)])
     with pytest.raises(SystemExit) as leaving:
         cli.main()
     assert leaving.value.code == 4
@@ -123,8 +134,9 @@ def test_a_misspelt_parameter_is_refused(notebooks: MakeNotebooks, tmp_path: Pat
     )
 
 
+@pytest.mark.usefixtures("analysed_before")
 def test_a_notebook_that_shows_another_number_stops_the_run(
-    small: Inputs, notebooks: MakeNotebooks, tmp_path: Path
+    small_inputs: Inputs, notebooks: MakeNotebooks, tmp_path: Path
 ) -> None:
     notebooks(
         **{
@@ -133,17 +145,17 @@ def test_a_notebook_that_shows_another_number_stops_the_run(
             "[{'id': 'primary', 'value': 1.0, 'low': 0.9, 'high': 1.1}]}, raw=True)"
         }
     )
-    with pytest.raises(runner.NotebookDisagreesError, match=r"30_liar shows primary = 1\.0, the analysis found"):
-        runner.run(small, tmp_path / "report", jobs=1, say=lambda line: None)
+    with pytest.raises(NotebookDisagreesError, match=r"30_liar shows primary = 1\.0, the analysis found"):
+        runner.run(small_inputs, tmp_path / "report", jobs=1, say=lambda line: None)
     assert not (tmp_path / "report").exists()
 
 
-def test_a_folder_of_other_files_is_never_replaced(small: Inputs, tmp_path: Path) -> None:
+def test_a_folder_of_other_files_is_never_replaced(small_inputs: Inputs, tmp_path: Path) -> None:
     out = tmp_path / "precious"
     out.mkdir()
     (out / "thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError) as refused:
-        runner.run(small, out, say=lambda line: None)
+        runner.run(small_inputs, out, say=lambda line: None)
     assert str(refused.value) == (
         f"{out} holds files that no run has written (there is no manifest.json); name a new or empty folder"
     )
@@ -164,21 +176,26 @@ def test_refused_data_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv", "i.csv"]
 
 
+@pytest.mark.usefixtures("analysed_before")
 def test_a_verdict_that_differs_from_the_last_published_one_ends_with_five_if_asked(
-    small: Inputs,
+    small_inputs: Inputs,
     notebooks: MakeNotebooks,
+    good_run: Path,
+    small_analysis: Analysis,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     notebooks(**{"10_fine": "1 + 1"})
-    out = tmp_path / "report"
-    call = runner.run(small, out, jobs=1, say=lambda line: None).analysis.verdict.call.code
+    out = shutil.copytree(good_run, tmp_path / "report")
+    call = small_analysis.verdict.call.code
     results = out / "results.json"
     results.write_text(results.read_text().replace(f'"call": "{call}"', '"call": "fewer"'))
-    monkeypatch.setattr("sys.argv", ["counterfault", "run", str(small.plan_path), f"--out={out}", "--alert-on-change"])
+    monkeypatch.setattr(
+        "sys.argv", ["counterfault", "run", str(small_inputs.plan_path), f"--out={out}", "--alert-on-change"]
+    )
     with pytest.raises(SystemExit) as leaving:
         cli.main()
     assert leaving.value.code == 5
     assert capsys.readouterr().err.endswith(f"the verdict changed: it was fewer, it is {call}\n")
-    assert runner.published_call(out) == call
+    assert published_call(out) == call

@@ -13,16 +13,17 @@ from counterfault.simulate import WORLDS, simulate, write
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    """A tenth of the demo organisation's size, with a plan of its own."""
+    """A twentieth of the demo organisation's size, with a plan whose challenges cost little."""
     folder = tmp_path_factory.mktemp("study")
-    write(simulate(WORLDS["demo"].of_size(4000), 11), folder)
+    write(simulate(WORLDS["demo"].of_size(2000), 11), folder)
     plan = folder / "plan.toml"
     plan.write_text(
         'title = "A small study"\n'
         '[sources]\ndeployments = "deployments.parquet"\nincidents = "incidents.csv"\n'
         'dependencies = "dependencies.csv"\n'
         "[outcome]\nwindow_hours = 6.0\n"
-        "[challenges.multiverse]\npermutations = 99\n[challenges.plasmode]\nruns = 100\nratios = [1.5]\n"
+        '[challenges.multiverse]\npermutations = 99\nwindows_hours = [6.0, 24.0]\nstrata = [["service", "quarter"]]\n'
+        "[challenges.plasmode]\nruns = 100\nratios = [1.5]\n"
     )
     return open_inputs(plan)
 

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
 
 import pytest
 
-from counterfault.analysis import Analysis, conclude
-from counterfault.checking import check
+from counterfault.analysis import Analysis
 from counterfault.estimate import Estimate
-from counterfault.inputs import Inputs, open_inputs
 from counterfault.showing.kept import KEPT_IN, keep, kept
-from counterfault.simulate import WORLDS, simulate, write
-
-NOW = datetime(2026, 7, 2, tzinfo=UTC)
-QUICK = "[challenges.multiverse]\npermutations = 99\n[challenges.plasmode]\nruns = 100\nratios = [1.5]\n"
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    folder = tmp_path_factory.mktemp("kept")
-    write(simulate(WORLDS["harm"].of_size(300), 5), folder)
-    plan = folder / "plan.toml"
-    plan.write_text(f'[sources]\ndeployments = "deployments.parquet"\nincidents = "incidents.csv"\n{QUICK}')
-    return open_inputs(plan)
-
-
-@pytest.fixture(scope="module")
-def analysis(small: Inputs) -> Analysis:
-    return conclude(check(small.read(), small.plan, now=NOW), small.plan, plan_path=small.plan_path)
 
 
 @pytest.fixture
-def handed_over(analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Analysis:
+def handed_over(small_analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Analysis:
     """The analysis, with its estimates where its notebooks find them."""
-    for name, value in keep(analysis, tmp_path).items():
+    for name, value in keep(small_analysis, tmp_path).items():
         monkeypatch.setenv(name, value)
-    return analysis
+    return small_analysis
 
 
 def same(one: Estimate, other: Estimate) -> bool:
@@ -60,9 +39,9 @@ def test_every_estimate_comes_back_with_its_parts_and_to_the_last_digit(handed_o
     assert any(item.parts for item in found.tried.values())
 
 
-def test_a_notebook_opened_by_hand_finds_nothing(analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_opened_by_hand_finds_nothing(small_analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KEPT_IN, raising=False)
-    assert kept(analysis.plan, analysis.checked, analysis.estimates["primary"]) is None
+    assert kept(small_analysis.plan, small_analysis.checked, small_analysis.estimates["primary"]) is None
 
 
 def test_another_plan_finds_nothing(handed_over: Analysis) -> None:
@@ -83,11 +62,11 @@ def test_another_primary_estimate_finds_nothing(handed_over: Analysis) -> None:
 
 
 def test_tables_that_cannot_be_known_again_find_nothing(
-    analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database has no digest: it may have changed since the run read it."""
-    accounts = tuple(replace(account, digest=None) for account in analysis.checked.accounts)
-    unknown = replace(analysis, checked=replace(analysis.checked, accounts=accounts))
+    accounts = tuple(replace(account, digest=None) for account in small_analysis.checked.accounts)
+    unknown = replace(small_analysis, checked=replace(small_analysis.checked, accounts=accounts))
     monkeypatch.setenv(KEPT_IN, keep(unknown, tmp_path)[KEPT_IN])
     assert kept(unknown.plan, unknown.checked, unknown.estimates["primary"]) is None
 

@@ -13,10 +13,20 @@ import pytest
 
 from counterfault.inputs import Inputs
 from counterfault.places import notebooks_folder
+from counterfault.publish.excerpts import estimates_shown
 from counterfault.record import validate
-from counterfault.running.runner import RunResult, estimates_shown, notebook_parameters
+from counterfault.running.runner import RunResult, notebook_parameters
 
 WITH_NUMBERS = ["20_adoption", "30_association", "60_challenges", "90_verdict"]
+
+
+def ordinarily(*names: str) -> list[Any]:
+    """All of them as cases; each without the others of its kind says as much, so the rest run with the slow tests.
+
+    The last two find everything again that a run hands to them, the first two are quick. Either way of running
+    notebooks gets one of both kinds here, and every notebook one way.
+    """
+    return [pytest.param(name, marks=() if name in names else pytest.mark.slow) for name in WITH_NUMBERS]
 
 
 def by_id(shown: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -34,7 +44,7 @@ def passing_lines(executed: Any) -> list[Any]:
     return [output for output in outputs if not {"text/html", "text/markdown"} & set(output.get("data", ()))]
 
 
-@pytest.mark.parametrize("name", WITH_NUMBERS)
+@pytest.mark.parametrize("name", ordinarily("20_adoption", "60_challenges"))
 def test_papermill_alone_shows_what_the_run_shows(
     study: Inputs, finished: RunResult, tmp_path: Path, name: str
 ) -> None:
@@ -48,7 +58,7 @@ def test_papermill_alone_shows_what_the_run_shows(
     assert passing_lines(executed) == []
 
 
-@pytest.mark.parametrize("name", WITH_NUMBERS)
+@pytest.mark.parametrize("name", ordinarily("30_association", "90_verdict"))
 def test_a_person_in_jupyterlab_sees_what_the_run_shows(study: Inputs, finished: RunResult, name: str) -> None:
     """Lab runs the cells of the notebook as it is, with parameters typed into theirs, in the notebooks folder."""
     notebook = nbformat.read(notebooks_folder() / f"{name}.ipynb", as_version=4)
@@ -77,6 +87,7 @@ def test_a_run_leaves_its_files(finished: RunResult) -> None:
         "estimates.csv",
         "quarantine.parquet",
         "manifest.json",
+        "summary.md",
         *(f"notebooks/{done.name}.{ending}" for done in finished.executed for ending in ("html", "ipynb")),
     }
     manifest = json.loads((finished.folder / "manifest.json").read_text())

@@ -68,7 +68,10 @@ def world(services: int = 8, each: int = 150, *, risk: float = 0.1) -> Tables:
     return {"deployments": deployments, "incidents": incidents}
 
 
-PLAN = Plan.checked({"outcome": {"window_hours": 1}})
+# As few shuffles and draws as a plan may ask for: nothing here depends on their number.
+QUICK = {"multiverse": {"permutations": 99}, "plasmode": {"runs": 100, "ratios": [1.5]}}
+PROMISED = {"outcome": {"window_hours": 1}, "challenges": QUICK}
+PLAN = Plan.checked(PROMISED)
 
 
 def analysed(tables: Tables, plan: Plan = PLAN, *, further: bool = True) -> Analysis:
@@ -181,6 +184,10 @@ def without_ai(tables: Tables) -> None:
     tables["deployments"]["assistance"] = "human"
 
 
+def without_humans(tables: Tables) -> None:
+    tables["deployments"]["assistance"] = "ai"
+
+
 def without_labels(tables: Tables) -> None:
     tables["deployments"]["assistance"] = "unknown"
 
@@ -204,14 +211,28 @@ def with_ai_that_never_fails(tables: Tables) -> None:
     tables["incidents"] = tables["incidents"][~tables["incidents"]["incident_id"].isin(innocent)]
 
 
-POOR = [without_ai, without_labels, without_incidents, in_one_service, with_one_deployment]
+def left_out_by_the_plan(tables: Tables) -> None:
+    tables["deployments"]["environment"] = "staging"
+
+
+ONLY_PRODUCTION = Plan.checked({**PROMISED, "mapping": {"deployments": {"keep": {"environment": ["production"]}}}})
+POOR = [
+    without_ai,
+    without_humans,
+    without_labels,
+    without_incidents,
+    in_one_service,
+    with_one_deployment,
+    left_out_by_the_plan,
+]
 
 
 @pytest.mark.parametrize("spoil", POOR, ids=lambda spoil: spoil.__name__)
 def test_data_that_cannot_give_an_answer_end_in_cannot_tell_and_a_valid_record(spoil):
     tables = world(4, 40)
+    tables["deployments"]["environment"] = "production"
     spoil(tables)
-    found = analysed(tables)
+    found = analysed(tables, ONLY_PRODUCTION)
     assert found.verdict.call is Call.CANNOT_TELL
     assert found.verdict.needed
     validate(strict_json(found.to_json()))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from counterfault.display import card
+
 EXPOSURE = "AI assistance"
 OUTCOME = "incident"
 UNMEASURED = "unmeasured"
@@ -44,6 +46,11 @@ class Diagram:
     roles: dict[str, Role]
     arrows: tuple[Arrow, ...]
 
+    def _repr_html_(self) -> str:
+        facts = {role.value: ", ".join(name for name, own in self.roles.items() if own is role) for role in Role}
+        told = f"{len(self.arrows)} arrows that the plan's roles imply."
+        return card("Causal diagram", told, facts=facts, then=("figures.causal_diagram(diagram)",))
+
 
 def causal_diagram(confounders: tuple[str, ...], mediators: tuple[str, ...], strata: tuple[str, ...]) -> Diagram:
     """What acts on what, if the roles a plan gives its columns are right.
@@ -61,6 +68,11 @@ def causal_diagram(confounders: tuple[str, ...], mediators: tuple[str, ...], str
     ------
     ValueError
         When a column has two roles, or the name of a node of its own.
+
+    Examples
+    --------
+    >>> diagram = cf.causal_diagram(study.confounders, study.mediators, plan.design.strata)
+    >>> figure = cf.figures.causal_diagram(diagram)
     """
     nodes = [
         *((name, Role.STRATUM) for name in strata),

@@ -27,12 +27,25 @@ def growth_in_share(labels: pd.DataFrame, base: str, last: str, level: float = 0
     -----
     Services adopt at their own pace, so they are the independent units: the error is the jackknife over services
     (Efron and Stein 1981, Ann. Statist. 9:586), not that of independent deployments.
+
+    Examples
+    --------
+    >>> labels, quarters = cf.showing.labels_by_service(counted), cf.showing.periods_in(counted)
+    >>> growth = cf.growth_in_share(labels, quarters[0], quarters[-1], 0.95)
     """
     return _growth(labels[labels["assistance"] != "unknown"], base, last, level, per_deployment=True)
 
 
 def growth_in_count(labels: pd.DataFrame, base: str, last: str, level: float = 0.95) -> Estimate:
-    """AI-assisted deployments in one period over those in an earlier one; grows with the number of deployments too."""
+    """AI-assisted deployments in one period over those in an earlier one; grows with the number of deployments too.
+
+    Parameters and notes as for :func:`growth_in_share`.
+
+    Examples
+    --------
+    >>> labels, quarters = cf.showing.labels_by_service(counted), cf.showing.periods_in(counted)
+    >>> growth = cf.growth_in_count(labels, quarters[0], quarters[-1], 0.95)
+    """
     return _growth(labels, base, last, level, per_deployment=False)
 
 

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 
 from counterfault.cells import Cells
+from counterfault.display import card
+from counterfault.display.words import percent
 from counterfault.estimators.marginal.glm_within_strata import LOGIT
 from counterfault.estimators.marginal.propensity import cross_fitted_propensity, folds_of_clusters
 from counterfault.estimators.poisson.cluster_robust import Floats
@@ -54,6 +56,22 @@ class Overlap:
     effective_exposed: float
     effective_unexposed: float
 
+    def _repr_html_(self) -> str:
+        return card(
+            "Overlap",
+            "How much of the data holds both kinds of deployment that were about as likely to be AI-assisted.",
+            facts={
+                "AI-assisted deployments": self.exposed,
+                "others": self.unexposed,
+                "with a counterpart in their stratum": percent(self.with_counterpart),
+                "on common support": percent(self.common_support),
+                "in equipoise": percent(self.equipoise),
+                "worth as many AI-assisted ones": self.effective_exposed,
+                "worth as many others": self.effective_unexposed,
+            },
+            then=("cf.balance(cells, confounders)",),
+        )
+
 
 def overlap(cells: Cells, adjust_for: tuple[str, ...] = (), *, folds: int = 5, seed: int = 20180125) -> Overlap:
     """How much of the data holds exposed and unexposed deployments that were about as likely to be exposed?
@@ -68,6 +86,11 @@ def overlap(cells: Cells, adjust_for: tuple[str, ...] = (), *, folds: int = 5, s
     ------
     ValueError
         When a column does not exist or holds missing values.
+
+    Examples
+    --------
+    >>> found = cf.overlap(study.cells, study.confounders)
+    >>> table = cf.showing.overlap_table(found, cf.balance(study.cells, study.confounders))
     """
     problem = problem_of(cells, adjust_for)
     exposed = problem.design[:, EXPOSED] == 1
@@ -117,6 +140,11 @@ def balance(
     ------
     ValueError
         When a column does not exist or holds missing values.
+
+    Examples
+    --------
+    >>> levels = cf.balance(study.cells, study.confounders)
+    >>> table = cf.showing.overlap_table(cf.overlap(study.cells, study.confounders), levels)
     """
     problem = problem_of(cells, adjust_for)
     finer = problem_of(cells, (*adjust_for, *cells.strata, *check))

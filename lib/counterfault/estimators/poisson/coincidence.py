@@ -16,12 +16,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import copysign, exp, hypot, inf, isfinite, log, sqrt
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from counterfault.cells import Cells
 from counterfault.estimate import Estimate, Interval, not_estimable
+
+Codes: TypeAlias = NDArray[np.intp]
+Flags: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
 
 CAUSED = "exposed_events_caused"  # in ``support``: failures of the exposed, coincidences left out
 CHANCE = "chance_events"  # column of the cells: failures expected by coincidence
@@ -64,30 +70,57 @@ def background(cells: Cells) -> Background:
     """
     if CHANCE not in cells.frame:
         return Background(0.0, 0.0, 1)
-    weighted = _weighted_sums(cells)
-    expected, failed = weighted.sum(axis=0)
-    if not failed > 0:
-        return Background(0.0, 0.0, 1)
-    share = expected / failed
-    left = (weighted[:, 0] - share * weighted[:, 1]) / failed
-    clusters = len(weighted)
-    error = sqrt(float((left**2).sum()) * clusters / max(clusters - 1, 1))
-    return Background(float(share), error, max(clusters - 1, 1))
-
-
-def _weighted_sums(cells: Cells) -> np.ndarray:
-    """(G, 2): expected coincidences and failures of the unexposed, by cluster, strata weighted."""
     frame = cells.frame
-    strata = frame.groupby(list(cells.strata), observed=True).ngroup().to_numpy() if cells.strata else np.zeros(
-        len(frame), dtype=np.intp
-    )  # fmt: skip
-    count = int(strata.max()) + 1 if len(frame) else 0
-    n, exposed = frame["n"].to_numpy(float), frame["exposed"].to_numpy() == 1
-    total, treated = np.bincount(strata, n, count), np.bincount(strata, n * exposed, count)
-    weight = np.divide(treated, total, out=np.zeros(count), where=total > 0)[strata] * ~exposed
-    codes = frame[cells.cluster].factorize()[0]
-    columns = (frame[CHANCE].to_numpy(float), frame["events"].to_numpy(float))
-    return np.column_stack([np.bincount(codes, weight * column) for column in columns])
+    n, chance, events = (frame[name].to_numpy(float) for name in ("n", CHANCE, "events"))
+    return Places.of(cells).background(n, frame["exposed"].to_numpy() == 1, chance, events)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The stratum and the cluster of each of m cells, coded once for however many counts are asked about.
+
+    Attributes
+    ----------
+    strata, clusters : (m,) codes from 0.
+    """
+
+    strata: Codes
+    clusters: Codes
+
+    @classmethod
+    def of(cls, cells: Cells) -> Places:
+        """Those of the rows of these cells."""
+        frame = cells.frame
+        strata = np.zeros(len(frame), dtype=np.intp)
+        if cells.strata:
+            strata = frame.groupby(list(cells.strata), observed=True).ngroup().to_numpy().astype(np.intp)
+        return cls(strata, frame[cells.cluster].factorize()[0])
+
+    def background(self, n: Floats, exposed: Flags, chance: Floats, events: Floats) -> Background:
+        """As :func:`background` has it.
+
+        Parameters
+        ----------
+        n, chance, events : (m,) deployments, failures expected by coincidence, failures.
+        exposed : (m,) whether the deployments are AI-assisted.
+        """
+        weighted = self._weighted_sums(n, exposed, chance, events)
+        expected, failed = weighted.sum(axis=0)
+        if not failed > 0:
+            return Background(0.0, 0.0, 1)
+        share = expected / failed
+        left = (weighted[:, 0] - share * weighted[:, 1]) / failed
+        clusters = len(weighted)
+        error = sqrt(float((left**2).sum()) * clusters / max(clusters - 1, 1))
+        return Background(float(share), error, max(clusters - 1, 1))
+
+    def _weighted_sums(self, n: Floats, exposed: Flags, chance: Floats, events: Floats) -> Floats:
+        """(G, 2): expected coincidences and failures of the unexposed, by cluster, strata weighted."""
+        strata = self.strata
+        count = int(strata.max()) + 1 if len(strata) else 0
+        total, treated = np.bincount(strata, n, count), np.bincount(strata, n * exposed, count)
+        weight = np.divide(treated, total, out=np.zeros(count), where=total > 0)[strata] * ~exposed
+        return np.column_stack([np.bincount(self.clusters, weight * column) for column in (chance, events)])
 
 
 def without_coincidences(found: Estimate, cells: Cells) -> Estimate:
@@ -112,7 +145,21 @@ def without_coincidences(found: Estimate, cells: Cells) -> Estimate:
     """
     if not found.estimable:
         return found
-    known = background(cells)
+    return less_background(found, background(cells) if CHANCE in cells.frame else None)
+
+
+def less_background(found: Estimate, known: Background | None) -> Estimate:
+    """The same, where the share is known already; None where nothing is known of coincidences.
+
+    Parameters
+    ----------
+    found : a risk ratio with its interval.
+    known : the share of the unexposed deployments' failures that coincidence accounts for.
+    """
+    if not found.estimable:
+        return found
+    if known is None:
+        return replace(found, caveats=(*found.caveats, UNKNOWN))
     if known.share > MOST:
         return not_estimable(
             found.estimand,
@@ -120,8 +167,6 @@ def without_coincidences(found: Estimate, cells: Cells) -> Estimate:
             f"compare. A shorter window, or causes recorded by people, would leave more.",
             method=found.method, level=found.interval.level, support=found.support,
         )  # fmt: skip
-    if CHANCE not in cells.frame:
-        return replace(found, caveats=(*found.caveats, UNKNOWN))
     return replace(
         found,
         value=_corrected(found.value, known.share),

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from counterfault.cells import Cells, TwoByTwo
+from counterfault.display import card
 from counterfault.estimators.tables import score
 from counterfault.estimators.tables.strata import Strata
 
@@ -38,6 +39,16 @@ class Homogeneity:
     caveats: tuple[str, ...] = ()
     method: str = "Breslow–Day (1980) with Tarone's (1985) correction, at the Mantel–Haenszel odds ratio"
 
+    def _repr_html_(self) -> str:
+        facts = {
+            "chi-square": self.statistic,
+            "degrees of freedom": self.df,
+            "p": self.p_value,
+            "strata used": self.strata_used,
+        }
+        told = f"{self.method}. A small p says that no one odds ratio describes all strata; a large one proves nothing."
+        return card("Homogeneity of strata", told, facts=facts, notes=self.caveats)
+
 
 def homogeneity(cells: Cells) -> Homogeneity:
     """Is the odds ratio the same in all strata?
@@ -62,6 +73,10 @@ def homogeneity(cells: Cells) -> Homogeneity:
     Breslow & Day (1980), Statistical Methods in Cancer Research I, p. 142. Without the correction of Tarone
     (1985), Biometrika 72:91, the statistic is not chi-square at the Mantel–Haenszel estimate, which is not
     the most likely one.
+
+    Examples
+    --------
+    >>> told = cf.showing.tell_homogeneity(cf.homogeneity(counted.cells))
     """
     tables = [table for table in Strata.of(cells).tables if _varies(table)]
     common = _mantel_haenszel(tables)
