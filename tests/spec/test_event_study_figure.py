@@ -38,15 +38,23 @@ def words(svg: str) -> list[str]:
 def test_the_caption_holds_the_change_in_percentage_points_and_the_trend_before():
     assert event_study(OVERALL, DRIFT).caption == (
         "From adoption on, the share of deployments followed by an incident changed by 2.00 percentage points "
-        "(95% interval 0.40–3.60: above 0) beyond that of services without it. Trend before adoption, per month: "
-        "−0.30 percentage points (95% interval −1.00 to 0.40: includes 0); the 2 earlier months may be like the "
-        "last one before adoption (p 0.4), in a test that misses many drifts."
+        "(95% interval 0.40–3.60: above 0), relative to services that had not adopted. Trend before adoption, per "
+        "month: −0.30 percentage points (95% interval −1.00 to 0.40: includes 0); the 2 earlier months tested may "
+        "be like the last one before adoption (p 0.4), in a test that misses many drifts."
     )
+
+
+def test_an_interval_that_includes_no_change_leaves_both_directions_open():
+    assert "possible" not in event_study(OVERALL).caption
+    wide = replace(OVERALL, interval=Interval(-0.02, 0.017, 0.95))
+    assert event_study(wide).caption.endswith("that had not adopted. A rise and a fall are both possible.")
 
 
 def test_periods_before_adoption_that_stand_out_are_said_to_stand_out():
     caption = event_study(OVERALL, replace(DRIFT, p_value=0.01)).caption
-    assert "the 2 earlier months differ from the last one before adoption (p 0.01): trends may not have" in caption
+    assert (
+        "the 2 earlier months tested differ from the last one before adoption (p 0.01): trends may not have" in caption
+    )
 
 
 def test_the_alternative_text_counts_the_intervals_of_each_side():

@@ -541,7 +541,7 @@ def test_in_the_flow_no_change_disappears():
     assert list(figure.data["left_out_here"]) == [0, 6, 14, 0]
     assert list(figure.data["step"]) == ["accepted", "without: not followed", "without: assistance unknown", "analysed"]
     assert figure.caption == (
-        "Of 100 changes accepted, 80 (80%) are analysed; the largest step leaves out 14 (without: assistance unknown)."
+        "Of 100 changes accepted, 80 (80%) are analysed; the largest step leaves out 14 (assistance unknown)."
     )
 
 

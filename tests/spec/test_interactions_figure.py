@@ -38,10 +38,11 @@ def test_the_caption_names_what_stands_out_after_correction():
     )
 
 
-def test_where_none_stands_out_the_furthest_is_told():
+def test_where_none_stands_out_the_one_with_the_smallest_p_is_told():
     assert interactions([PEAK, SIZE], [0.3, 1.0]).caption == (
-        "Of 2 planned contrasts 2 can be estimated; after correction (Holm) none stands out from 1. "
-        "Furthest: peak: yes, 2.00 (1.43–2.80), adjusted p 0.3."
+        "Of 2 planned contrasts 2 can be estimated; after correction (Holm) none stands out from 1, which does not "
+        "show that AI does the same everywhere. Smallest p: peak: yes, 2.00 (1.43–2.80), adjusted p 0.3; the interval "
+        "is at 95%."
     )
 
 

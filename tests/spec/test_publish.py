@@ -193,9 +193,10 @@ def test_the_first_screen_answers(record, page):
         record["verdict"]["sentence"],
         "Risk ratio 1.62 95% interval 1.31–2.00; within service × quarter",
         "Grade B A to D; 2 of 4 checks passed, 1 not assessed",
-        "Deployments compared 25,650 6,320 AI-assisted, 19,330 not; 2,850 of unknown assistance left out",
+        "Deployments analysed 25,650 6,320 AI-assisted, 19,330 not; 21,910 of them can be compared; 2,813 left out "
+        "because their assistance is unknown",
         "Incidents 871",
-        "121 70 to 158, among AI-assisted deployments",
+        "121 95% interval 70 to 158; among AI-assisted deployments, beyond the others’ risk method",
         "1\u00a0Jan\u00a02025 to 30\u00a0Jun\u00a02026".replace("\u00a0", " "),
         "112 of 29,260 rows of deployments broke the contract and were set aside.",
     ):
@@ -282,7 +283,7 @@ def test_checks_carry_status_as_sign_and_word_and_the_number_that_decided(page):
     assert "✓ pass Are there enough incidents and discordant strata? gate" in text
     assert "✕ fail Are incidents linked by record rather than by time?" in text
     assert "○ not assessed Do negative controls stay at 1?" in text
-    assert re.search(r"46 % of linked incidents carry a recorded cause\. 0\.46 at least 50%", text)
+    assert re.search(r"46 % of linked incidents carry a recorded cause\. 46% at least 50%", text)
 
 
 def test_crude_and_adjusted_estimates_stand_in_one_table_and_one_picture(page):
@@ -292,6 +293,13 @@ def test_crude_and_adjusted_estimates_stand_in_one_table_and_one_picture(page):
     assert rows[:2] == [("crude.risk_ratio", "2.31"), ("stratified.risk_ratio", "1.62")]
     assert ("stratified.odds_ratio", "not estimable") in rows
     assert "Ratios side by side" in page and "Differences side by side" in page
+
+
+def test_the_primary_estimate_is_not_counted_once_more_under_its_own_name(record):
+    record["plan"]["primary"] = "stratified.risk_ratio"
+    page = index_html(record)
+    picture = re.search(r"<strong>Ratios side by side</strong>.*?</figure>", page, re.DOTALL)[0]
+    assert "<bdi>primary</bdi>" in picture and "stratified: risk ratio" not in picture
 
 
 def test_p_values_come_with_their_number_and_their_limits(record, page, quick):
@@ -346,6 +354,27 @@ def test_what_a_notebook_offers_stands_on_the_front_page_and_nothing_else_of_it(
     assert '<a href="notebooks/30_association.html#cell-2">Notebook 30_association, cell 2</a>' in evidence
     assert "Of 9 <strong>changes</strong> &lt;b&gt;all&lt;/b&gt; failed." in evidence
     assert "kept to itself" not in html
+
+
+def test_the_failures_beyond_the_expected_lead_to_the_formula_that_made_them(record, quick):
+    html = quick(record)
+    assert '<a href="#beyond">method</a>' in first_screen(html)
+    made = words(re.search(r'<div id="beyond">.*?</div>', html, re.DOTALL)[0])
+    assert "Failed AI-assisted deployments × (1 − 1/ratio), at the primary ratio and at each of its limits" in made
+    record["verdict"]["attributable_incidents"] = None
+    assert "#beyond" not in quick(record) and 'id="beyond"' not in quick(record)
+
+
+def test_an_estimate_without_limits_of_its_own_shows_none(record, quick):
+    record["estimates"][0].update(low=None, high=None)
+    row = re.search(r">crude\.risk_ratio</a>.*?</tr>", quick(record), re.DOTALL)[0]
+    assert re.findall(r"<td>(.*?)</td>", row)[:2] == ["2.31", "–"]
+
+
+def test_a_criterion_is_never_cut_and_a_whole_number_has_no_decimals(record, quick):
+    record["checks"][0].update(value=40.0, threshold="at least 4 each, " + "and on the side that is claimed, " * 4)
+    text = words(quick(record))
+    assert "40 at least 4 each" in text and text.count("and on the side that is claimed,") == 4
 
 
 def test_an_unknown_estimand_is_named(record):

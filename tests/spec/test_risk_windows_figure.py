@@ -35,10 +35,10 @@ def words(svg: str) -> list[str]:
 
 def test_the_caption_holds_both_ratios_their_excess_and_the_time_before():
     assert risk_windows(AI, OTHER, EXCESS).caption == (
-        "Incidents per hour as a multiple of quiet hours, 0 to 6 h after the deployment: AI-assisted 8.00 (6.00–11.0), "
-        "other 6.00 (4.00–9.00). Excess ratio, incidents that AI-assisted deployments add for each that others add: "
-        "1.40 (95% interval 0.98–2.04): includes 1. Before it, where 1 is wanted: AI-assisted 0.90 (0.60–1.20), "
-        "other 1.00 (0.70–1.40)."
+        "Incidents per hour as a multiple of quiet hours, with 95% intervals, 0 to 6 h after the deployment: "
+        "AI-assisted 8.00 (6.00–11.0), other 6.00 (4.00–9.00). Excess ratio, incidents that AI-assisted deployments "
+        "add for each that others add: 1.40 (95% interval 0.98–2.04): includes 1. Before it, where 1 is wanted: "
+        "AI-assisted 0.90 (0.60–1.20), other 1.00 (0.70–1.40)."
     )
 
 

@@ -30,9 +30,9 @@ def words(svg: str) -> str:
 def test_where_no_hop_has_a_ratio_the_figure_says_that_nothing_is_shown_either_way():
     figure = spill_over([COINCIDENCE, silent("too few", links=20, links_by_chance=19)], CHANGED)
     assert figure.caption == (
-        "On the changed service the ratio is 1.60 (1.20–2.10). Further away no ratio can be given (1 hop: 406 ties, "
-        "381 by chance; 2 hops: 20 ties, 19 by chance): these data neither show that failures spread nor that "
-        "they do not."
+        "On the changed service the ratio is 1.60 (95% interval 1.20–2.10): above 1. Further away no ratio can be "
+        "given (1 hop: 406 ties, 381 by chance; 2 hops: 20 ties, 19 by chance): these data neither show that failures "
+        "spread nor that they do not."
     )
     for svg in (figure.svg, figure.narrow):
         shown = words(svg)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 FIRST_SHOWN_IN = (  # beginnings of ids, the more special first, and the notebook that discusses them
-    ("total.risk_ratio.", "60_challenges"),
+    ("total.risk_ratio.", "90_verdict"),  # those that only checks ask for
+    ("negative_control.risk_ratio", "90_verdict"),
+    ("placebo.risk_ratio", "90_verdict"),
     ("negative_control.", "60_challenges"),
     ("primary.calibrated", "60_challenges"),
     ("placebo.", "60_challenges"),

@@ -103,7 +103,9 @@ def _change(study: _Study) -> str:
     if not overall.estimable:
         return f"The change with adoption is not estimable: {reason(overall)}."
     outcome = clip(overall.outcome or "outcome", 80)
-    return f"From adoption on, the {outcome} changed by {study.span(overall)} beyond that of {study.unit}s without it."
+    changed = f"From adoption on, the {outcome} changed by {study.span(overall)}"
+    either = " A rise and a fall are both possible." if 0 in overall.interval else ""
+    return f"{changed}, relative to {study.unit}s that had not adopted.{either}"
 
 
 def _drift(study: _Study) -> str:
@@ -117,7 +119,7 @@ def _drift(study: _Study) -> str:
     if drift.p_value is None:
         return f"{told}."
     number_of = f"{count(len(drift.parts))} " if drift.parts else ""
-    earlier, last = f"the {number_of}earlier {study.period}s", "the last one before adoption"
+    earlier, last = f"the {number_of}earlier {study.period}s tested", "the last one before adoption"
     if drift.p_value <= 1 - drift.interval.level:
         return f"{told}; {earlier} differ from {last} (p {_p(drift.p_value)}): trends may not have been parallel."
     return f"{told}; {earlier} may be like {last} (p {_p(drift.p_value)}), in a test that misses many drifts."

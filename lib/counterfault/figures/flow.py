@@ -133,7 +133,8 @@ def told(frame: pd.DataFrame, what: str, kept: str) -> str:
     worst = max(rows, key=lambda row: int(row["left_out_here"]))
     if worst["left_out_here"] <= 0:
         return f"{start}."
-    return f"{start}; the largest step leaves out {count(worst['left_out_here'])} ({worst['step']})."
+    why = worst["step"].removeprefix(WITHOUT)
+    return f"{start}; the largest step leaves out {count(worst['left_out_here'])} ({why})."
 
 
 def flow_sheet(width: int, frame: pd.DataFrame, parts: Sequence[Part], *, below: int = 0) -> tuple[Sheet, Axes]:
@@ -163,7 +164,8 @@ def flow_sheet(width: int, frame: pd.DataFrame, parts: Sequence[Part], *, below:
         sheet.text(y=top + 8 + row.account, words=_account(each), fontweight="bold", **side)
         bar(axes, [(each[part.column], part) for part in pieces], top + 24 + row.account)
         # The same split in figures, in the order of the bar: no one has to tell the colours apart.
-        words = " · ".join(f"{part.short} {count(each[part.column])}" for part in parts)
+        spelt = [part for part in pieces if part is not QUARANTINED or each[part.column]]
+        words = " · ".join(f"{part.short} {count(each[part.column])}" for part in spelt)
         sheet.text(0, top + 43 + row.account, words, color=QUIET, fontsize=11.5)
     return sheet, axes
 

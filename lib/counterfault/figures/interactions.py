@@ -13,7 +13,7 @@ from counterfault.figures.forest import name_of
 from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, backdrop, effect_axis, ratio_range
 from counterfault.figures.svg import INK, QUIET
-from counterfault.figures.wording import clip, count, reason, unbounded, value_and_limits
+from counterfault.figures.wording import clip, count, limits, percent, reason, unbounded, value_and_limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,12 +76,14 @@ def interactions(
             raise ValueError(f"interactions draws ratios; {item.id or item.label!r} is a {item.estimand.label}")
     rows = [_contrast(item, p) for item, p in zip(ratios, adjusted_p, strict=True)]
     caption = _finding(rows, adjustment)
+    d = worth_acting_on
+    shaded = f" Shaded: too small to act on ({limits(1 / d, d)})." if d else ""
     return drawn(
         lambda width: _draw(width, rows, worth_acting_on, adjustment),
-        title="The ratio where a column amplifies, and elsewhere",
+        title="The ratio where an amplifier is present, and elsewhere",
         caption=caption,
         alt="Per amplifier two points with intervals on a logarithmic axis: a filled dot where it amplifies, an open "
-        f"square elsewhere. {caption} {_told(rows)}",
+        f"square elsewhere.{shaded} {caption} {_told(rows)}",
         data=_numbers(rows, adjustment),
     )
 
@@ -99,8 +101,11 @@ def _finding(rows: Sequence[_Contrast], adjustment: str) -> str:
     clear = [name_of(row.ratio, 40) for row in known if row.stands_out]
     if clear:
         return f"{asked}; after correction ({adjustment}) these stand out from 1: {', '.join(clear)}."
-    most = min(known, key=lambda row: row.adjusted_p if isfinite(row.adjusted_p) else 2)
-    return f"{asked}; after correction ({adjustment}) none stands out from 1. Furthest: {_in_words(most)}."
+    least = min(known, key=lambda row: row.adjusted_p if isfinite(row.adjusted_p) else 2)
+    return (
+        f"{asked}; after correction ({adjustment}) none stands out from 1, which does not show that AI does the same "
+        f"everywhere. Smallest p: {_in_words(least)}; the interval is at {percent(least.ratio.interval.level)}."
+    )
 
 
 def _in_words(row: _Contrast) -> str:
@@ -165,6 +170,8 @@ def _draw(width: int, rows: Sequence[_Contrast], worth_acting_on: float | None, 
     axes.set_ylim(bottom, HEAD)
     _axis(axes, rows, worth_acting_on, narrow)
     sheet.text(width, 12, f"● over □, with p ({adjustment})", ha="right", color=QUIET)
+    if worth_acting_on:
+        sheet.text(0, 12, "shaded: too small to act on", color=QUIET)
     for place, each in enumerate(rows):
         top = HEAD + row * place
         middle = top + (42 if narrow else 25)

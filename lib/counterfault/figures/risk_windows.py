@@ -15,7 +15,7 @@ from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, ratio_range
 from counterfault.figures.svg import AI, HUMAN, QUIET
 from counterfault.figures.upright import Mark, ratio_axis, upright_effect
-from counterfault.figures.wording import clip, finding, number, reason, value_and_limits
+from counterfault.figures.wording import clip, finding, number, percent, reason, value_and_limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = "before", " after"
 KINDS = (("AI-assisted", Mark(AI, "o", filled=True), -0.14), ("other", Mark(HUMAN, "s", filled=False), 0.14))
-TOP, LOW, FOOT = 48, 252, 296
+TOP, LOW, FOOT = 60, 264, 308
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def _after(ai: Estimate, other: Estimate) -> str:
     """What happens in the first window, for both kinds."""
     window = clip((ai if ai.estimable else other).label, 40)
     when = f"{window} the deployment" if window.endswith(AFTER) else "after the deployment"
-    told = f"Incidents per hour as a multiple of quiet hours, {when}: {_pair((ai, other))}."
+    level = f"{percent(ai.interval.level)} intervals"
+    told = f"Incidents per hour as a multiple of quiet hours, with {level}, {when}: {_pair((ai, other))}."
     silent = next((item for item in (ai, other) if not item.estimable), None)
     return f"{told} Not estimable because: {reason(silent)}." if silent else told
 
@@ -166,8 +167,11 @@ def _legend(sheet: Sheet) -> None:
         sheet.text(x, 10, sign, color=mark.colour)
         sheet.text(x + 16, 10, words)
         x += 36 + LETTER * len(words)
-    if not sheet.narrow:
-        sheet.text(sheet.width, 10, "incidents per hour, as a multiple of quiet hours", ha="right", color=QUIET)
+    words = "incidents per hour, as a multiple of quiet hours"
+    if sheet.narrow:
+        sheet.text(0, 28, words, color=QUIET)
+    else:
+        sheet.text(sheet.width, 10, f"{words} (logarithmic axis)", ha="right", color=QUIET)
 
 
 def _name_windows(sheet: Sheet, axes: Axes, windows: Sequence[_Window], slot: float) -> None:

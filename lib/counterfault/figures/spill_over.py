@@ -109,7 +109,7 @@ def _finding(nodes: Sequence[_Node]) -> str:
     origin, *hops = nodes
     known = [node for node in hops if node.estimable]
     told = [_told(node) for node in hops]
-    start = f"On the changed service the ratio is {value_and_limits(origin.found)}. " if origin.found else ""
+    start = f"On the changed service the ratio is {finding(origin.found)}. " if origin.found else ""
     if not known:
         return (
             f"{start}Further away no ratio can be given ({'; '.join(told)}): these data neither show that failures "

@@ -20,6 +20,12 @@ def counts_table(record: Record) -> str:
     return _table(rows, "Rows per table: accepted and quarantined add up to read")
 
 
+def population_table(record: Record) -> str:
+    """Where every deployment accepted ended, by its label."""
+    rows = record["data"].get("population")
+    return _table(rows, "Where every accepted deployment ended, by its label") if rows else ""
+
+
 def sources_table(record: Record) -> str:
     """Where each table came from, with the beginning of its digest."""
     rows = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 OFFERED = "report"  # the tag of a cell whose outputs belong on the front page
 LONGEST_NUMBERS = 2500  # characters of a table behind a figure that the front page carries itself
-_NUMBERS = re.compile(r"<details>.*</details>", re.DOTALL)
+_NUMBERS = re.compile(r"<details>(?:(?!<details>).)*?</details>", re.DOTALL)  # never across what encloses it
 _WORD = re.compile(r"[\w.]+")
 
 
@@ -59,8 +59,7 @@ def excerpts(nb: NotebookNode, in_html: Callable[[Any], str]) -> tuple[Excerpt, 
 
 def without_long_numbers(figure: str) -> str:
     """A figure without the table behind it where that is long; the same figure in the notebook's page has it."""
-    numbers = _NUMBERS.search(figure)
-    return figure if numbers is None or len(numbers[0]) <= LONGEST_NUMBERS else _NUMBERS.sub("", figure)
+    return _NUMBERS.sub(lambda found: found[0] if len(found[0]) <= LONGEST_NUMBERS else "", figure)
 
 
 def cells_of_estimates(nb: NotebookNode) -> Mapping[str, int]:
@@ -69,7 +68,7 @@ def cells_of_estimates(nb: NotebookNode) -> Mapping[str, int]:
     The last cell carries all estimates of a notebook, so the ids are known; a cell shows one where the id stands in
     its output as a word of its own.
     """
-    ids = {str(entry["id"]) for outputs in _outputs(nb) for entry in outputs.get(ESTIMATES_MIME, ())}
+    ids = {str(entry["id"]) for entry in estimates_shown(nb)}
     found: dict[str, int] = {}
     last = 0
     for place, cell in _code_cells(nb):
@@ -79,6 +78,13 @@ def cells_of_estimates(nb: NotebookNode) -> Mapping[str, int]:
             for id in shown:
                 found.setdefault(id, place)
     return {id: found.get(id, last) for id in sorted(ids)}
+
+
+def estimates_shown(nb: NotebookNode) -> list[Mapping[str, Any]]:
+    """The estimates that an executed notebook recorded in its outputs; what else stands under their name is none."""
+    found = [outputs.get(ESTIMATES_MIME) for outputs in _outputs(nb)]
+    entries = (entry for each in found if isinstance(each, list) for entry in each)
+    return [entry for entry in entries if isinstance(entry, Mapping) and "id" in entry]
 
 
 def _code_cells(nb: NotebookNode) -> Iterator[tuple[int, Any]]:

@@ -14,7 +14,7 @@ from functools import cache
 from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
-from counterfault.figures.wording import plain
+from counterfault.figures.wording import clip, plain
 from counterfault.publish.excerpts import Excerpt, cells_of_estimates, excerpts, without_long_numbers
 from counterfault.publish.preparing import PICTURES, alternative_text, prepared
 from counterfault.publish.sanitise import sanitise
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FINISHED, FAILED, NOT_FINISHED = "finished", "failed", "not finished"
 _HEADING = re.compile(r"<(/?)h([1-6])>")
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # HTML allows none, UTF-8 not all
+LONGEST_MESSAGE = 2000  # characters of an error; one that quotes a whole table is no page
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def notebook_page(nb: NotebookNode, *, name: str = "") -> NotebookPage:
     """
     nb = prepared(nb, name)
     body, _ = _exporter().from_notebook_node(nb)
-    title, body = _without_title(body)
+    title, body = _without_title(_writable(body))
     title = title or plain(name) or "Notebook"
     name = re.sub(r"[^A-Za-z0-9_]+", "-", name or title).strip("-").lower() or "notebook"
     return NotebookPage(
@@ -83,6 +85,10 @@ def notebook_html(page: NotebookPage) -> str:
     return share_styles(render("notebook.html.j2", page=page, contents=_contents(page)))
 
 
+def _writable(html: str) -> str:
+    return _UNWRITABLE.sub("\ufffd", html)
+
+
 def _without_title(body: str) -> tuple[str, str]:
     found = re.search(r"<h1>(.*?)</h1>", body, re.DOTALL)
     if not found:
@@ -97,6 +103,7 @@ def _outlined(body: str, name: str) -> str:
     Sanitised headings have no attributes, and every other ``<`` is escaped, so a pattern finds them all.
     """
     depth, number = 1, 0
+    name = "heading" if name == "cell" else name  # #cell-3 is the third cell
     shallowest = min((int(level) for slash, level in _HEADING.findall(body) if not slash), default=2)
 
     def placed(tag: re.Match[str]) -> str:
@@ -138,7 +145,7 @@ def _exporter() -> Any:
     )
     for each in (sanitise, markdown, computed_markdown, highlight, picture):
         exporter.register_filter(each.__name__, each)
-    exporter.register_filter("line", plain)
+    exporter.register_filter("line", lambda text: clip(text, LONGEST_MESSAGE))
     return exporter
 
 
@@ -164,8 +171,15 @@ def offered(output: Any) -> str:
     data = output.get("data", {})
     html = "".join(data.get("text/html", ""))
     if '<figure class="chart">' in html:
-        return without_long_numbers(sanitise(html))
-    return computed_markdown("".join(data["text/markdown"])) if "text/markdown" in data and not html else ""
+        return _below_its_title(without_long_numbers(sanitise(html)))
+    if "text/markdown" in data and not html:
+        return _below_its_title(computed_markdown("".join(data["text/markdown"])))
+    return ""
+
+
+def _below_its_title(html: str) -> str:
+    """An excerpt whose headings stand below the title of its notebook: the page has one question and one outline."""
+    return _writable(_HEADING.sub(lambda tag: f"<{tag[1]}h4>", html))
 
 
 def highlight(source: str) -> str:

@@ -61,6 +61,10 @@ class Origins:
         self._pages = {page.name: page for page in notebooks}
         self._homes = {str(entry["id"]): str(entry.get("notebook") or "") for entry in record["estimates"]}
 
+    def notebook(self, id: str) -> str:
+        """The notebook that discusses an estimate; empty where there is no such estimate."""
+        return self._homes.get(id, "")
+
     def method(self, id: str) -> str:
         """The address of the method; empty where there is no such estimate."""
         return f"#{self._anchors[id]}" if id in self._anchors else ""
@@ -118,11 +122,12 @@ def _value(entry: Mapping[str, Any]) -> str:
 
 
 def _interval(entry: Mapping[str, Any]) -> str:
-    """Both limits; where there is no value they are the whole scale, which says nothing."""
-    if entry["value"] is None:
+    """Both limits; where there is no value, or no limit was asked for, they are the whole scale, which says nothing."""
+    found = estimate_of(entry)
+    whole = (found.estimand.lowest, found.estimand.highest)
+    if entry["value"] is None or (found.interval.low, found.interval.high) == whole:
         return ""
-    interval = estimate_of(entry).interval
-    return limits(interval.low, interval.high)
+    return limits(found.interval.low, found.interval.high)
 
 
 def _whole(key: str) -> Callable[[Mapping[str, Any]], str]:
@@ -158,10 +163,15 @@ def about_p_values(record: Record) -> str:
     if not tested:
         return ""
     alone = sum(entry.get("family") != "primary" for entry in tested)
+    by_chance = 0.05 * alone
     return (
         "The verdict reads the interval of the primary estimate and no p value. The primary estimate and the secondary "
         "ones the plan names are one family, adjusted by Holm’s method. Every other estimate explores, and its "
         "adjusted p bounds the share of false findings among those it would suggest (Benjamini and Hochberg); those of "
-        f"checks are not adjusted. If nothing differed, about {number(0.05 * alone)} of the {count(alone)} p values "
+        f"checks are not adjusted. If nothing differed, about {_roughly(by_chance)} of the {count(alone)} p values "
         "outside the primary family would be below 0.05 before any adjustment, by chance."
     )
+
+
+def _roughly(expected: float) -> str:
+    return number(expected) if expected < 1 else count(round(expected))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from counterfault.figures.wording import ABSENT, count, number, plain, sentence_start
-from counterfault.publish.accounts import counts_table, plan_terms, provenance_table, sources_table
+from counterfault.figures.wording import ABSENT, count, number, percent, plain, sentence_start
+from counterfault.publish.accounts import counts_table, plan_terms, population_table, provenance_table, sources_table
 from counterfault.publish.notebooks import FINISHED, NotebookPage
 from counterfault.publish.numbers import Origins, about_p_values, estimates_tables, methods_of
 from counterfault.publish.record import CHECK_SIGNS, Record, call_of, estimate_of, facts, primary_of, writable
@@ -51,7 +51,8 @@ def index_html(
     record = writable(record)
     methods = methods_of(record)
     origins = Origins(methods, notebooks, record)
-    offering = [page for page in notebooks if page.excerpts]
+    # What was counted comes after what was found: a reader who has three minutes came for the answer.
+    offering = sorted((page for page in notebooks if page.excerpts), key=lambda page: page.name < "20")
     page = render(
         "index.html.j2",
         record=record,
@@ -69,7 +70,7 @@ def index_html(
         estimates=estimates_tables(record, origins),
         p_values=about_p_values(record),
         methods=methods,
-        counts=counts_table(record),
+        counts=counts_table(record) + population_table(record),
         sources=sources_table(record),
         plan=plan_terms(record["plan"]),
         limits=LIMITS,
@@ -124,7 +125,9 @@ def _forests(record: Record, given: Figure | None) -> list[Figure]:
     from counterfault.figures.forest import DIFFERENCES, RATIOS, forest, headlines
 
     estimates = {entry["id"]: estimate_of(entry) for entry in record["estimates"]}
-    ratios, differences = (headlines(estimates, ids) for ids in (RATIOS, DIFFERENCES))
+    # The primary estimate stands first under that name; under its own it would be counted as a second design.
+    again = record["plan"].get("primary") if "primary" in estimates else None
+    ratios, differences = (headlines(estimates, [id for id in ids if id != again]) for ids in (RATIOS, DIFFERENCES))
     found = [given] if given else []
     if ratios and not given:
         found.append(forest(ratios, worth_acting_on=record["plan"]["worth_acting_on"], title="Ratios side by side"))
@@ -149,16 +152,18 @@ def _data_figures(record: Record) -> list[Figure]:
 
 def _check(check: Mapping[str, Any]) -> dict[str, Any]:
     sign, tone = CHECK_SIGNS.get(check["status"], ("?", "unassessed"))
-    shown = {key: _shown(check.get(key)) for key in ("value", "threshold")}
+    # A share is shown in the unit of what was asked for: 94% beside "at least 80%".
+    unit = percent if "%" in str(check.get("threshold")) else number
+    shown = {"value": _shown(check.get("value"), unit), "threshold": _shown(check.get("threshold"))}
     sentence = sentence_start(str(check["sentence"]).rstrip(".")) + "."
     return {**check, **shown, "sentence": sentence, "sign": sign, "tone": tone}
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, unit: Callable[[float], str] = number) -> str:
     if value is None:
         return ABSENT
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer() and value > 1):
         return count(value)
-    return number(value) if isinstance(value, float) else plain(value)
+    return unit(value) if isinstance(value, float) else plain(value)

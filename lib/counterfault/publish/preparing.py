@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from counterfault.figures.wording import plain
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 BY_HAND = "explore"  # the tag of cells with forms: for people, skipped in scheduled runs and left out of pages
 LARGEST_OUTPUT = 1_000_000  # characters; a page with more in one place helps nobody
-_IMAGE_WITHOUT_WORDS = re.compile(r"<img(?![^>]*\salt=)[^>]*\ssrc=[\"']?data:", re.IGNORECASE)
+# An `alt=` within the quotes of another attribute is no alternative text.
+_IMAGE_WITHOUT_WORDS = re.compile(r"""<img(?!(?:[^>"']|"[^"]*"|'[^']*')*?\salt=)[^>]*\ssrc=["']?data:""", re.IGNORECASE)
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
 
 
@@ -40,11 +42,20 @@ def prepared(nb: NotebookNode, name: str) -> NotebookNode:
     UnfitNotebookError
         Where an output is a picture without alternative text.
     """
+    _require_words(nb, name)
+    return _with_cells(nb, map(_prepared_cell, nb.cells))
+
+
+def of_page_size(nb: NotebookNode) -> NotebookNode:
+    """The notebook with a sentence in place of every giant output, so that nobody masks what no page will show."""
+    return _with_cells(nb, map(_of_page_size, nb.cells))
+
+
+def _with_cells(nb: NotebookNode, cells: Iterable[Any]) -> NotebookNode:
     from nbformat import from_dict
 
-    _require_words(nb, name)
-    fit: NotebookNode = from_dict({**nb, "cells": list(map(_prepared_cell, nb.cells))})  # type: ignore[no-untyped-call]
-    return fit
+    made: NotebookNode = from_dict({**nb, "cells": list(cells)})  # type: ignore[no-untyped-call]
+    return made
 
 
 def alternative_text(kind: str, output: Any, cell: Any) -> str:
@@ -78,6 +89,10 @@ def _prepared_cell(cell: Any) -> Any:
     if BY_HAND in cell.metadata.get("tags", ()):
         kept = {key: cell[key] for key in ("id",) if key in cell}
         return {**kept, "cell_type": "raw", "metadata": {}, "source": ""}
+    return _of_page_size(cell)
+
+
+def _of_page_size(cell: Any) -> Any:
     return {**cell, "outputs": list(map(_of_a_size, cell.outputs))} if "outputs" in cell else cell
 
 

@@ -13,6 +13,8 @@ from counterfault.figures.wording import ABSENT, count, day_words, limits, numbe
 
 Record = Mapping[str, Any]
 
+WITHOUT_LABEL = ("assistance unknown", "no change is labelled")  # steps of the account of deployments
+
 
 class Call(NamedTuple):
     """A verdict's call as the page says it: in words, with a sign beside them and a tone behind."""
@@ -127,7 +129,7 @@ def facts(record: Record) -> list[Fact]:
     grade = Fact(
         "Grade", plain(verdict["grade"] or ABSENT), f"A to D; {_checks_passed(record['checks'])}", "#checks", "checks"
     )
-    found = [_effect(record), grade, _deployments(record), _incidents(record), _attributable(verdict), _window(record)]
+    found = [_effect(record), grade, _deployments(record), _incidents(record), _attributable(record), _window(record)]
     return [fact for fact in found if fact is not None]
 
 
@@ -153,11 +155,26 @@ def _deployments(record: Record) -> Fact | None:
     population = record["data"].get("population")
     if not population:
         return None
-    compared = next((row for row in population if row["step"] == ANALYSED), {"ai": 0, "human": 0})
-    groups = f"{count(compared['ai'])} AI-assisted, {count(compared['human'])} not"
-    unknown = count(record["data"]["labels"].get("unknown", 0))
-    detail = f"{groups}; {unknown} of unknown assistance left out"
-    return Fact("Deployments compared", count(compared["ai"] + compared["human"]), detail, "#data", "rows")
+    analysed = next((row for row in population if row["step"] == ANALYSED), {"ai": 0, "human": 0})
+    total = analysed["ai"] + analysed["human"]
+    parts = [f"{count(analysed['ai'])} AI-assisted, {count(analysed['human'])} not", _compared(record, total)]
+    if (unlabelled := _unlabelled(population)) != 0:
+        parts.append(f"{count(unlabelled)} left out because their assistance is unknown")
+    return Fact("Deployments analysed", count(total), "; ".join(filter(None, parts)), "#data", "data")
+
+
+def _unlabelled(population: Sequence[Mapping[str, Any]]) -> int | None:
+    """Deployments that only the missing label keeps out; others without one are left out for an earlier reason."""
+    counts = [row.get("unknown") for row in population if str(row["step"]).startswith(WITHOUT_LABEL)]
+    known = [int(each) for each in counts if each is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _compared(record: Record, analysed: int) -> str:
+    """How many the primary estimate rests on, where some have nothing to be compared with."""
+    primary = primary_of(record)
+    n = primary.support.get("n") if primary and primary.estimable else None
+    return f"{count(n)} of them can be compared" if n is not None and n != analysed else ""
 
 
 def _incidents(record: Record) -> Fact | None:
@@ -167,18 +184,18 @@ def _incidents(record: Record) -> Fact | None:
     primary = primary_of(record)
     events = primary.support.get("events") if primary else None
     detail = f"used; {count(events)} of the deployments compared were followed by one" if events is not None else "used"
-    return Fact("Incidents", count(table["used"]), detail, "#data", "rows")
+    return Fact("Incidents", count(table["used"]), detail, "#data", "data")
 
 
-def _attributable(verdict: Mapping[str, Any]) -> Fact | None:
-    attributable = verdict.get("attributable_incidents")
+def _attributable(record: Record) -> Fact | None:
+    attributable = record["verdict"].get("attributable_incidents")
     if not attributable or attributable["value"] is None:
         return None
     low, high = (_whole(attributable[end]) for end in ("low", "high"))
-    detail = f"{low} to {high}, among AI-assisted deployments"
-    return Fact(
-        "Failures beyond the expected", _whole(attributable["value"]), detail, "standardised.attributable_incidents"
-    )
+    primary = primary_of(record)
+    level = f"{percent(primary.interval.level)} interval " if primary else ""
+    detail = f"{level}{low} to {high}; among AI-assisted deployments, beyond the others’ risk"
+    return Fact("Failures beyond the expected", _whole(attributable["value"]), detail, "#beyond", "method")
 
 
 def _whole(value: float | None) -> str:

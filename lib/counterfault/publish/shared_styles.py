@@ -11,6 +11,9 @@ import re
 from collections import Counter
 
 _MARK = re.compile(r'<((?:path|text|tspan|g|rect|line|circle)\b[^>]*?) style="([^"]*)"')
+# In an attribute a quote is `&quot;`; in a style sheet that is five letters and an end of the declaration, and whatever
+# the quotes held would become rules of the page. Ours have no quotes.
+_QUOTELESS = re.compile(r"[\w\s.,:;#%()+-]*")
 _CLOSED = re.compile(r"<((?:path|rect|line|circle)\b[^>]*)></(?:path|rect|line|circle)>")
 
 
@@ -22,7 +25,8 @@ def share_styles(page: str) -> str:
     page : HTML with one ``<style>`` in its head. Marks in drawings have no class of their own.
     """
     times = Counter(_normal(style) for _, style in _MARK.findall(page))
-    names = {style: f"d{place}" for place, style in enumerate((style for style in times if times[style] > 1), start=1)}
+    shared = (style for style in times if times[style] > 1 and _QUOTELESS.fullmatch(style))
+    names = {style: f"d{place}" for place, style in enumerate(shared, start=1)}
     if not names:
         return page
 

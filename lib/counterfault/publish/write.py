@@ -32,7 +32,10 @@ def write_all(directory: Path, files: Mapping[str, str | bytes]) -> None:
             if target.is_dir():
                 raise IsADirectoryError(f"{target} is a directory, so no file of that name can be written")
             target.parent.mkdir(parents=True, exist_ok=True)
-            staged[_beside(target, content)] = target
+            try:
+                staged[_beside(target, content)] = target
+            except OSError as error:  # it names no file, or a temporary one that nobody asked for
+                raise type(error)(error.errno, error.strerror, str(target)) from None
         for temporary, target in staged.items():
             temporary.replace(target)
     finally:

@@ -7,21 +7,26 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+import pandas as pd
+
 from counterfault.checking import Checked
 from counterfault.display import STYLE
 from counterfault.display.words import plain
 from counterfault.estimate import ESTIMATES_MIME, Estimate
+from counterfault.figures.tables import SUPPORTS_MIME, table_html
 from counterfault.plan import Plan
 from counterfault.provenance import provenance
 from counterfault.record import estimate_record
+from counterfault.showing.tables import supports_of
 
 
 @dataclass(frozen=True)
 class Closing:
-    """The end of every notebook: where its numbers came from.
+    """The end of every notebook: all its estimates by name, and where its numbers came from.
 
-    The estimates shown travel along in the notebook's outputs, so that a run can prove that the page and
-    ``results.json`` say the same.
+    The estimates travel along in the notebook's outputs, so that a run can prove that the page and ``results.json`` say
+    the same. They stand in a table too: a figure or a sentence may show a number without its name, and whoever follows
+    the name must find it.
     """
 
     facts: Mapping[str, str]
@@ -30,9 +35,20 @@ class Closing:
     def _repr_mimebundle_(self, **unused: Any) -> dict[str, Any]:
         return {
             "text/plain": "\n".join(f"{name}: {value}" for name, value in self.facts.items()),
-            "text/html": self._table(),
+            "text/html": self._listed() + self._table(),
+            SUPPORTS_MIME: supports_of(self.estimates),
             ESTIMATES_MIME: [estimate_record(item) for item in self.estimates],
         }
+
+    def _listed(self) -> str:
+        if not self.estimates:
+            return ""
+        rows = [
+            {"estimate": item.id, "value": item.value, "low": item.interval.low, "high": item.interval.high}
+            for item in self.estimates
+        ]
+        table = table_html(pd.DataFrame(rows), "Every estimate of this notebook, with its limits", most_rows=len(rows))
+        return f"<details><summary>Every estimate of this notebook by its name</summary>{table}</details>"
 
     def _table(self) -> str:
         rows = "".join(

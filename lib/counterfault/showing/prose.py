@@ -13,7 +13,7 @@ from counterfault.counting.population import ANALYSED
 from counterfault.estimate import Estimate, figures
 from counterfault.estimating import Estimates
 from counterfault.estimators.multiplicity import adjusted_p
-from counterfault.estimators.poisson.coincidence import background
+from counterfault.estimators.poisson.coincidence import CAUSED, background
 from counterfault.estimators.tables.homogeneity import Homogeneity
 from counterfault.linking import Linked
 from counterfault.plan import Plan
@@ -106,8 +106,8 @@ def tell_reversal(estimates: Estimates) -> Prose:
         )
     moved = "nearer to" if abs(log(within.value)) < abs(log(crude.value)) else "further from"
     return Prose(
-        f"{numbers} The comparison within strata lies {moved} 1. What the two numbers differ by is owed to where and "
-        f"when AI is used."
+        f"{numbers} The comparison within strata lies {moved} 1. The two differ by where and when AI is used, and "
+        f"by how the strata are weighed."
     )
 
 
@@ -121,9 +121,9 @@ def tell_total_and_direct(estimates: Estimates) -> Prose:
         return Prose("The tables hold none of the plan's mediators, so total and direct effect are the same.")
     names = ", ".join(name.replace("_", " ") for name in through)
     return Prose(
-        f"Total: {figures(total.value)}. At equal {names}: {figures(direct.value)}. The first is what a change costs "
-        f"as it comes, bigger or smaller with AI; the second is what is left when AI may not change those. Holding "
-        f"them fixed would hide whatever harm travels through them, so the verdict reads a total."
+        f"Total: {figures(total.value)}. At equal {names}: {figures(direct.value)}. The first compares "
+        f"changes as they come, bigger or smaller with AI; the second compares changes that are alike in those. "
+        f"Holding them fixed would hide whatever travels through them, so the verdict reads a total."
     )
 
 
@@ -167,9 +167,11 @@ def tell_attributable(verdict: Verdict, primary: Estimate) -> Prose:
     found = verdict.attributable_incidents
     if found is None:
         return Prose("No number is given: a check that must hold failed, or there is no ratio to reckon with.")
+    failed, caused = primary.support["exposed_events"], primary.support.get(CAUSED)
+    apart = f", about {_whole(caused)} of which are no coincidence" if caused is not None else ""
     return Prose(
-        f"If the ratio is not due to something unmeasured, **{_whole(found.value)}** of the "
-        f"{primary.support['exposed_events']:,} failed AI-assisted deployments (interval {_whole(found.low)} to "
+        f"{failed:,} AI-assisted deployments failed{apart}. If the ratio is not due to something unmeasured, "
+        f"**{_whole(found.value)}** of them ({primary.interval.level:.0%} interval {_whole(found.low)} to "
         f"{_whole(found.high)}) are beyond what the others' risk would have given; a negative number means prevented."
     )
 
@@ -201,7 +203,8 @@ def tell_self_controlled(series: Estimates) -> Prose:
         return Prose(f"No rate ratio can be given: {silent.caveats[0].rstrip('.')}.")
     text = (
         f"{ai.label.capitalize()} an AI-assisted deployment, incidents begin {_times(ai)} as often as in the same "
-        f"service's quiet hours of that month and part of the week; after other deployments, {_times(other)} as often."
+        f"service's quiet hours of that month and part of the week; after other deployments, {_times(other)} as often "
+        f"(in brackets {ai.interval.level:.0%} intervals)."
     )
     if ratio.estimable:
         text += f" The one over the other: **{_times(ratio, word='')}**; 1 would mean that shipping is shipping."
@@ -217,7 +220,10 @@ def tell_amplifiers(ratios: Sequence[Estimate]) -> Prose:
     clear = [item.label for item, p in zip(told, adjusted, strict=True) if p <= 1 - item.interval.level]
     asked = f"Of {len(ratios)} planned contrasts, {len(told)} can be estimated."
     if not clear:
-        return Prose(f"{asked} After correction for having asked them all (Holm) none stands out from 1.")
+        return Prose(
+            f"{asked} After correction for having asked them all (Holm) none stands out from 1, which does not show "
+            f"that AI does the same everywhere."
+        )
     return Prose(f"{asked} After correction for having asked them all (Holm) these stand out: **{', '.join(clear)}**.")
 
 

@@ -92,9 +92,15 @@ class EstimatesTable:
         return f"{self.table._repr_html_()}<details><summary>{summary}</summary><ul>{notes}</ul></details>"
 
     def _repr_mimebundle_(self, **unused: Any) -> dict[str, Any]:
-        # What each row rests on travels along unseen: a published page leaves out rows that rest on few.
-        supports = [{name: _whole(item.support.get(name)) for name in ("n", "events")} for item in self.estimates]
-        return {"text/html": self._repr_html_(), "text/plain": repr(self), SUPPORTS_MIME: supports}
+        return {"text/html": self._repr_html_(), "text/plain": repr(self), SUPPORTS_MIME: supports_of(self.estimates)}
+
+
+def supports_of(estimates: Iterable[Estimate]) -> list[dict[str, int | None]]:
+    """What each row of a table of estimates rests on.
+
+    It travels along unseen, and a published page leaves out rows that rest on few.
+    """
+    return [{name: _whole(item.support.get(name)) for name in ("n", "events")} for item in estimates]
 
 
 def _whole(count: Any) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ def require_comparable(record: Any, name: str) -> None:
             raise ValueError(f"{name}: `{section}` is missing or damaged; run the study again")
     for section, keys in ENTRY_KEYS.items():
         _require_entries(record[section], section, keys, name)
+    for entry in record["estimates"]:
+        _require_numbers(entry, name)
     if not isinstance(record["verdict"].get("call"), str):
         raise ValueError(f"{name}: `verdict` holds no call; run the study again")
 
@@ -83,9 +86,24 @@ def _require_entries(entries: list[Any], section: str, keys: tuple[str, ...], na
             raise ValueError(f"{name}: entry {place} of `{section}` has no `{missing[0]}`; run the study again")
 
 
+def _require_numbers(entry: Mapping[str, Any], name: str) -> None:
+    for key in ("value", "low", "high", "level"):
+        if not _is_number(entry[key]) and (entry[key] is not None or key == "level"):
+            raise ValueError(
+                f"{name}: estimate {clip(entry['id'])} has {clip(entry[key])} as its {key}, which is no number; run "
+                f"the study again"
+            )
+    if not isinstance(entry.get("caveats") or [], list):
+        raise ValueError(f"{name}: estimate {clip(entry['id'])} has caveats that are no list; run the study again")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and isfinite(value)
+
+
 def _loaded(file: Path, missing: str) -> Any:
     try:
-        return json.loads(file.read_bytes(), parse_constant=_refuse_constant)
+        return json.loads(file.read_bytes(), parse_constant=_refuse_constant, parse_int=_whole_number)
     except FileNotFoundError:
         raise ValueError(missing) from None
     except OSError as error:
@@ -100,6 +118,12 @@ def _loaded(file: Path, missing: str) -> Any:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"it holds {name}, which JSON does not know")
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > 300:  # larger than any decimal number, and none can be reckoned with
+        raise ValueError(f"it holds a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _why_missing(place: Path, manifest: Mapping[str, Any]) -> str:

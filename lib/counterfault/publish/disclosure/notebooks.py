@@ -125,7 +125,15 @@ def _text(source: Any) -> str:
 
 
 def _paragraphs(text: str, policy: Policy) -> str:
-    return "\n\n".join(masked_text(part, policy) for part in text.split("\n\n"))
+    return "\n\n".join(_paragraph(part, policy) for part in text.split("\n\n"))
+
+
+def _paragraph(text: str, policy: Policy) -> str:
+    """A paragraph of Markdown; of a table with authors nothing is kept."""
+    head = text.strip().split("\n")[0]
+    if "|" in head and any(names_people(name) for name in head.split("|") if name.strip()):
+        return UNKNOWN_TEXT
+    return masked_text(text, policy)
 
 
 def _plain_text(text: str, policy: Policy) -> str:

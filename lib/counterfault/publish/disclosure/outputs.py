@@ -13,7 +13,7 @@ from counterfault.figures.tables import csv_link, table_html
 from counterfault.publish.disclosure.frames import masked_frame
 from counterfault.publish.disclosure.people import names_people, without_people
 from counterfault.publish.disclosure.policy import Policy, is_active
-from counterfault.publish.disclosure.prose import masked_prose
+from counterfault.publish.disclosure.prose import masked_prose, without_made
 from counterfault.publish.disclosure.tables import masked_table
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ UNKNOWN_PICTURE = (
 _PICTURE = re.compile(r"<svg\b.*?</svg\s*>", re.DOTALL | re.IGNORECASE)
 _PLACE = re.compile(r'<svg data-place="(\d+)"></svg>')
 _LABEL = re.compile(r'(\saria-label=)"([^"]*)"')
+_BLOCKS = ["p", "li", "dd", "dt", "td", "th", "figcaption", "caption", "summary", "div", "section", "figure", "table"]
 _TEXT = re.compile(r">([^<>]+)<")
 _CSV = "data:text/csv;charset=utf-8,"
 
@@ -136,14 +137,28 @@ def _said(soup: BeautifulSoup, words: str) -> Tag:
 
 def _mask_words(soup: BeautifulSoup, policy: Policy) -> None:
     """Everything that is read or read aloud, outside of tables and of the marks on axes."""
+    blocks: dict[int, list[Any]] = {}
     for text in _texts(soup):
-        masked = masked_text(str(text), policy)
-        if masked != text:
-            text.replace_with(masked)
+        block = text.find_parent(_BLOCKS)
+        blocks.setdefault(id(block), []).append(text)
+    for texts in blocks.values():
+        _mask_block(texts, policy)
+    for link in soup.select('a[href]:not([href^="data:" i])'):
+        link["href"] = without_people(str(link["href"]))
     for each in soup.select("[aria-label], [alt], [title]"):
         for name in ("aria-label", "alt", "title"):
             if each.get(name):
                 each[name] = masked_text(str(each[name]), policy)
+
+
+def _mask_block(texts: Sequence[Any], policy: Policy) -> None:
+    """The texts of one paragraph: where one loses a count, what is made from it may stand in another, set in bold."""
+    masked = [masked_prose(str(text), policy) if is_active(policy) else None for text in texts]
+    loses = any(each is not None and each.suppressed for each in masked)
+    for text, found in zip(texts, masked, strict=True):
+        words = without_people(str(text)) if found is None else without_made(found.text) if loses else found.text
+        if words != text:
+            text.replace_with(words)
 
 
 def _texts(soup: BeautifulSoup) -> Iterator[Any]:

@@ -20,6 +20,11 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# What stands for an author in the tables of this project: 12 digits of a keyed hash. Digests say what they are of.
+_PSEUDONYM = re.compile(
+    r"(?:(?<![\w%#.-])|(?<=%[0-9A-F]{2}))(?<!SHA-256 )(?<!digest )(?<!sha256:)(?<!commit )[0-9a-f]{12}(?![\w-])"
+)
+_OF_A_PLAN = re.compile(r"(?P<title>[^()]*\S \()(?P<digest>[0-9a-f]{12})\)\s*")
 _TRAILER = re.compile(r"\b((?:co-authored|signed-off|reviewed)-by:)[^\n<]*(?:<[^>\n]*>)?", re.IGNORECASE)
 
 
@@ -31,8 +36,15 @@ def names_people(heading: object) -> bool:
 def without_people(text: str) -> str:
     """A text without what it says of authors, and without addresses."""
     shorter = _TRAILER.sub(lambda found: f"{found[1]} {NOBODY}", text)
-    shorter = _ADDRESS.sub(NOBODY, shorter)
+    shorter = _without_pseudonyms(_ADDRESS.sub(NOBODY, shorter))
     return _SAID.sub(lambda found: f"{found[1]}{found[2]}{NOBODY}", shorter)
+
+
+def _without_pseudonyms(text: str) -> str:
+    plan = _OF_A_PLAN.fullmatch(text)  # "Title (04047360a718)", as closings name the plan
+    if plan:
+        return f"{_PSEUDONYM.sub(NOBODY, plan['title'])}{plan['digest']})"
+    return _PSEUDONYM.sub(NOBODY, text)
 
 
 def code_without_people(source: str) -> str:
@@ -42,7 +54,8 @@ def code_without_people(source: str) -> str:
 
 def _line(line: str) -> str:
     if not re.search(rf"\b(?:{_PEOPLE})\b|author", line, re.IGNORECASE):
-        return _ADDRESS.sub(NOBODY, line)
+        return _PSEUDONYM.sub(NOBODY, _ADDRESS.sub(NOBODY, line))
+    line = _PSEUDONYM.sub(NOBODY, _ADDRESS.sub(NOBODY, line))
     return re.sub(
         r"(['\"])(.*?)\1", lambda text: text[0] if _is_name_of_column(text[2]) else f"{text[1]}…{text[1]}", line
     )

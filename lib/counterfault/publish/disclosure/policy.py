@@ -23,6 +23,7 @@ class Policy:
         wherever they stand. They are secrets of the run: a policy is never published.
     told : counts the published results hold, from which others may follow.
     silenced : ids of estimates that rest on a small count.
+    figures : shares and ratios that tell of few, as sentences write them: "1.20", "99.5%".
     """
 
     threshold: int = THRESHOLD
@@ -30,6 +31,7 @@ class Policy:
     withheld: frozenset[int] = field(default=frozenset(), repr=False)
     told: frozenset[int] = field(default=frozenset(), repr=False)
     silenced: frozenset[str] = frozenset()
+    figures: frozenset[str] = field(default=frozenset(), repr=False)
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Policy:

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 from counterfault.publish.disclosure.naming import HARMLESS, PROTECTED
 from counterfault.publish.disclosure.people import without_people
-from counterfault.publish.disclosure.policy import Policy
+from counterfault.publish.disclosure.policy import WITHHELD, Policy
 
 NUMBER_WORDS = ("the one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 SUPPRESSED = "a suppressed number"
 
 # A whole number that stands alone: no part of a decimal, a date, a name, a version or an address.
-_WHOLE = re.compile(r"(?<![\w.,:/#@&−-])(\d{1,3}(?:,\d{3})+|\d+)(?!\.?\d|[\w:/@]|,\d|-\d)")
+_WHOLE = re.compile(r"(?<![\w.,:/#@&−-])(\d{1,3}(?:,\d{3})+|\d+)(?!\.?\d|[\w@]|[:/](?!\s|$)|,\d|-\d)")
 _ADJECTIVES = r"(?:[a-z][\w’'-]*\s+){0,3}?"
 # Words that end what a number counts: "19 broke a rule" counts no rules.
 _NO_ADJECTIVE = (
@@ -37,7 +37,7 @@ _AFTER_PROTECTED = re.compile(rf"\s+(?:of\s+(?:the\s+)?[\d,]+\s+)?{_ADJECTIVES}(
 _BEFORE_HARMLESS = re.compile(
     r"(?:\b(?:at least|at most|hours?|severity|seed|grade|level|top|step|hop|cell|version|figure|table|section|page|"
     r"equation|method|group|period|day|week|month|quarter|year|no\.|part|ratios? of|strength of|lag|lead|"
-    r"last|first|next|newest|previous|below|above|under|over|more than|fewer than|less than|exceeds?)|"
+    r"it takes|takes|last|first|next|newest|previous|below|above|under|over|more than|fewer than|less than|exceeds?)|"
     r"\(Holm 1979\):|[≤≥<>×+−]|\bp\s*=)\s*$",
     re.IGNORECASE,
 )
@@ -45,7 +45,7 @@ _OF_HARMLESS = re.compile(rf"\b(?:of|all|none of)\s+(?:the\s+)?([\d,]+)\s+{_DESC
 # The 1 that ratios are held against.
 _NULL_BEFORE = re.compile(
     r"\b(?:above|below|from|towards?|around|about|against|than|of|out|cross(?:es)?|leaves?|excludes?|includes?|holds?|"
-    r"contains?|reach(?:es)?|with|has|have|having|on|at|is|nearer(?: to)?|side of|bring [\d.]+ to|keeps?)\s+$",
+    r"contains?|reach(?:es)?|with|has|have|having|on|at|is|nearer(?: to)?|side of|bring [\d.]+ to|keeps?|where)\s+$",
     re.IGNORECASE,
 )
 _NULL_AFTER = re.compile(
@@ -60,7 +60,17 @@ _SINGULAR = re.compile(
     r" (account|author|case|change|commit|deployment|event|failure|incident|link|observation|person|record|release|row|"
     r"tie)\b"
 )
+# "3/117", which is no date.
+_FRACTION = re.compile(r"(?<![\w.,:/#@&−-])(\d+)\s?/\s?(\d{2,}|[5-9])(?![\w:/@]|\.\d|,\d|-\d)")
+# Made from counts: "1.20", "+4.1%", unless it is the level of an interval.
+_MADE = re.compile(
+    r"(?<![\w.,:/#@&])[+−-]?\d+(?:\.\d+(?:\s?%)?|\s?%)(?!\.?\d|[\w:/@])(?!\s+(?:intervals?|confidence|level)\b)"
+)
+_MADE_BY_PLAN = re.compile(r"\s+or (?:more|less)\b|\s+(?:is|was) (?:wanted|asked)\b")
 _SHARE_OF = re.compile(r"(\d+(?:\.\d+)?)\s?%(?=\s+of\s+(?:the\s+|all\s+)?([\d,]+)\b(?!\.\d|%))")
+
+
+_AFTER_UNIT = re.compile(rf"\s+(?:{HARMLESS})\b", re.IGNORECASE)
 
 
 class Masking(NamedTuple):
@@ -83,10 +93,18 @@ def masked_prose(text: str, policy: Policy) -> Masking:
     Of sums, those of two numbers of one paragraph are looked at: in "of 904 rows 4 broke a rule, 900 did not" the
     smaller of the two larger ones goes with the small one.
     """
-    if not _WHOLE.search(text) and not _COUNTED_WORD.search(text):
-        return Masking(without_people(text), 0)
-    found = [*_numbers(text, policy), *_words(text, policy), *_shares(text, policy)]
+    found = [*_fractions(text, policy), *_numbers(text, policy), *_words(text, policy), *_shares(text, policy)]
     found += list(_that_give_away(text, found, policy))
+    found += _made(text) if any(each.gone for each in found) else _secret(text, policy)
+    return _with_changes(text, found)
+
+
+def without_made(text: str) -> str:
+    """The text without its shares and ratios: what is made from a count that the same paragraph does not show."""
+    return _with_changes(text, list(_made(text))).text
+
+
+def _with_changes(text: str, found: Sequence[_Change]) -> Masking:
     parts: list[str] = []
     at = 0
     for change in sorted(set(found)):
@@ -170,6 +188,29 @@ def _shares(text: str, policy: Policy) -> Iterator[_Change]:
         part = float(found[1]) / 100 * _as_int(found[2])
         if 0.5 <= part < policy.threshold - 0.5:
             yield _Change(found.start(), found.end(), "a suppressed share")
+
+
+def _fractions(text: str, policy: Policy) -> Iterator[_Change]:
+    """Of "3/117" the 3."""
+    for found in _FRACTION.finditer(text):
+        value, whole = int(found[1]), int(found[2])
+        if policy.is_small(value) or policy.is_small(whole - value):
+            yield _Change(*found.span(), f"a suppressed part of {whole}", value)
+
+
+def _made(text: str) -> Iterator[_Change]:
+    """Shares and ratios beside a count that is gone: with the total they give it back."""
+    for found in _MADE.finditer(text):
+        before, after = text[: found.start()], text[found.end() :]
+        if not (_BEFORE_HARMLESS.search(before[-30:]) or _AFTER_UNIT.match(after) or _MADE_BY_PLAN.match(after)):
+            yield _Change(*found.span(), WITHHELD)
+
+
+def _secret(text: str, policy: Policy) -> Iterator[_Change]:
+    """Shares and ratios of the run that tell of few, wherever they are written."""
+    for found in _MADE.finditer(text):
+        if found[0].lstrip("+").replace(" ", "") in policy.figures:
+            yield _Change(*found.span(), WITHHELD)
 
 
 def _that_give_away(text: str, gone: Sequence[_Change], policy: Policy) -> Iterator[_Change]:

@@ -34,6 +34,8 @@ SUPPRESSED_SENTENCE = (
     "The estimate the answer was read from is suppressed, because it rests on few deployments or failures."
 )
 VALUES = ("value", "low", "high", "n", "events", "p_value", "p_adjusted")
+# Of the failures of the primary estimate, without a count of their own.
+MADE_OF_PRIMARY = ("primary.", "multiverse.", "plasmode.", "leave_one_out.", "placebo.", "label_error.", "link_rules.")
 ROUNDED = "Left out: it is made of single counts, which are published rounded."
 
 
@@ -82,8 +84,47 @@ def secrets(record: Record, policy: Policy) -> Secrets:
     told = {value for key, value in cells.items() if key not in gone}
     told |= {entry[key] for entry in record["estimates"] for key in ("n", "events") if entry.get(key) is not None}
     silent = frozenset(str(entry["id"]) for entry in record["estimates"] if _is_silent(entry, record, policy))
-    whole = replace(policy, withheld=withheld, told=frozenset(told) - withheld, silenced=silent)
+    figures = frozenset(_figures(record, silent)) | {f"{share:.1%}" for share in _telling_shares(record, policy)}
+    whole = replace(policy, withheld=withheld, told=frozenset(told) - withheld, silenced=silent, figures=figures)
     return Secrets(whole, cells, gone)
+
+
+def _figures(record: Record, silent: Collection[str]) -> Iterator[str]:
+    """Values and limits of estimates that are not shown, as sentences write them; numbers of the plan stay."""
+    planned = {form for number in _numbers_in(record["plan"]) for form in _written(number)}
+    for entry in record["estimates"]:
+        if entry["id"] == "primary" and "primary" not in silent:  # is told in every sentence, and may be
+            planned |= {form for key in VALUES[:3] if entry.get(key) is not None for form in _written(entry[key])}
+    for entry in record["estimates"]:
+        if entry["id"] in silent:
+            told = (entry.get(key) for key in ("value", "low", "high"))
+            yield from (form for each in told if each is not None for form in _written(each) if form not in planned)
+
+
+def _written(number: float) -> tuple[str, ...]:
+    """The spellings of a number that is neither 0 nor 1."""
+    plain = (f"{number:.2f}", f"{number:.3g}", f"{number:.1%}")
+    return tuple(each for each in plain if each.rstrip("%") not in ("0.00", "1.00", "0", "1", "0.0", "100.0", "-0.00"))
+
+
+def _numbers_in(value: Any) -> Iterator[float]:
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers_in(each)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from (float(value), 1 / value) if value else ()
+
+
+def _telling_shares(record: Record, policy: Policy) -> Iterator[float]:
+    """Values of checks that are shares of the deployments compared, or of which these are a share, but for few."""
+    used = int(record["data"]["tables"]["deployments"]["used"])
+    for check in record["checks"]:
+        share = check["value"]
+        if share is None or not 0 < share < 1 or "%" not in check["sentence"]:
+            continue
+        parts = (used * share, used * (1 - share), used / share - used)
+        if any(0.5 <= part < policy.threshold - 0.5 and abs(part - round(part)) < 1e-6 for part in parts):
+            yield share
 
 
 # --- estimates -------------------------------------------------------------------------------------------------------
@@ -97,6 +138,9 @@ def _is_silent(entry: Mapping[str, Any], record: Record, policy: Policy) -> bool
         parts = [share * entry["n"] for share in (entry["value"], 1 - entry["value"])]
         if any(0.5 <= part < policy.threshold - 0.5 for part in parts):
             return True
+    if not entry.get("n") and not entry.get("events") and str(entry["id"]).startswith(MADE_OF_PRIMARY):
+        primary = next((each for each in record["estimates"] if each["id"] == "primary"), None)
+        return primary is not None and entry.get("value") is not None and rests_on_few(primary, policy)
     return str(entry["id"]).startswith("crude.") and _arm_is_small(record, policy)
 
 
@@ -183,6 +227,8 @@ def _mask_words(shown: dict[str, Any], record: Record, policy: Policy) -> int:
     for check in shown["checks"]:
         masked = masked_prose(check["sentence"], policy)
         value = check["value"]
+        if value is not None and f"{value:.1%}" in policy.figures:
+            check["value"] = None
         # A whole number beside a sentence that lost one may be their sum.
         if masked.suppressed and value is not None and float(value).is_integer():
             check["value"] = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from counterfault.publish.disclosure.frames import masked_frame
 from counterfault.publish.disclosure.naming import is_harmless, words_of
 from counterfault.publish.disclosure.people import names_people, without_people
-from counterfault.publish.disclosure.policy import WITHHELD, Policy
+from counterfault.publish.disclosure.policy import WITHHELD, Policy, is_active
 from counterfault.publish.disclosure.prose import masked_prose
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 # Of single rows that broke a rule: identifiers and raw values, whatever column they slipped into.
 ROW_LEVEL = ("first", "its value")
+# Columns that every row of its own has.
+SINGLE_ROWS = ("deployment id", "incident id", "change id", "commit id", "commit sha", "caused by")
+ROWS_WITHHELD = "A table is withheld, because it lists deployments or incidents one by one."
+MARGINS = ("", "All", "all", "Total", "total")
 _NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?:e[-+]?\d+)?\s?(%?)", re.IGNORECASE)
 _COUNT_IN_NAME = re.compile(r"\bn\s*=\s*[\d,]+|\b[\d,]+\s+(?:deployments?|incidents?|changes?|failures?|people)\b")
 
@@ -35,6 +39,10 @@ def masked_table(table: Tag, policy: Policy, supports: Sequence[Mapping[str, Any
     -------
     How many cells are suppressed.
     """
+    if is_active(policy) and _has_single_rows(table):
+        table.clear()
+        table.append(_one_cell(ROWS_WITHHELD))
+        return 1
     _drop_people(table)
     heads, body = _grid(table)
     if not body:
@@ -47,12 +55,26 @@ def masked_table(table: Tag, policy: Policy, supports: Sequence[Mapping[str, Any
     return changed + _texts(body, policy)
 
 
+def _has_single_rows(table: Tag) -> bool:
+    """Whether it lists deployments or incidents one by one: whoever counts its lines has every small count."""
+    return any(words_of(cell.get_text(" ", strip=True)) in SINGLE_ROWS for row in _grid(table)[0] for cell in row)
+
+
+def _one_cell(words: str) -> Tag:
+    from bs4 import BeautifulSoup
+
+    return BeautifulSoup(f"<tbody><tr><td>{words}</td></tr></tbody>", "html.parser").contents[0].extract()  # type: ignore[return-value]
+
+
 def _drop_people(table: Tag) -> None:
     """Columns and rows that hold authors, and what is told of single rows that broke a rule."""
     heads, body = _grid(table)
     headings = _headings(heads, max(map(len, body), default=0))
     of_rows = "rule broken" in map(words_of, headings)
-    gone = [place for place, name in enumerate(headings) if names_people(name) or (of_rows and name in ROW_LEVEL)]
+    people = {at for row in heads for at, cell in enumerate(row) if names_people(cell.get_text(" ", strip=True))}
+    if any(_names_its_columns(row) for row in heads):  # a table with a column for each author
+        people = set(range(1, len(headings))) - {at for at, name in enumerate(headings) if name.lower() in MARGINS}
+    gone = [at for at, name in enumerate(headings) if at in people or (of_rows and name in ROW_LEVEL)]
     for row in (*heads, *body):
         for cell in {id(row[place]): row[place] for place in gone if place < len(row)}.values():
             cell.decompose()
@@ -60,6 +82,13 @@ def _drop_people(table: Tag) -> None:
         first = tr.find(["th", "td"])
         if first is not None and names_people(first.get_text(" ", strip=True)):
             tr.decompose()
+
+
+def _names_its_columns(row: Sequence[Tag]) -> bool:
+    """Whether the first cell of a line of headings says that the others, columns of a pivot table, are authors."""
+    first, *rest = [cell.get_text(" ", strip=True) for cell in row] or [""]
+    # A column named like that has its values below, and headings that are words.
+    return names_people(first) and any(rest) and all(without_people(name) != name for name in rest if name not in MARGINS)
 
 
 def _grid(table: Tag) -> tuple[list[list[Tag]], list[list[Tag]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from counterfault.publish.site.summarising import entry_of
 from counterfault.publish.templating import TEMPLATES
 
 Say = Callable[[str], None]
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 SHAPED_BY = ("site_study.html.j2", "base.html.j2", "style.css", "site.css")
 
 
@@ -145,13 +147,16 @@ class _Making:
             sizes = self._place.stage(folder, files)
             if digest_of(run.folder) != run.digest:
                 raise UnreadableError("it was replaced while it was being read; publish again")
-        except (UnreadableError, OSError, ValueError) as error:
+            entry = entry_of(run, record, files=sizes, masked=masked)
+        except Exception as error:  # a record can keep its schema and still hold what no page can show
             self._place.forget(folder)
+            if isinstance(error, OSError) and error.errno in NO_ROOM:  # no fault of the run's
+                raise type(error)(error.errno, error.strerror, str(self._place.site)) from None
             self.unreadable.append(Unreadable(run.folder, run.shown, reason_of(error)))
             return None
         if masked:
             self._say(f"  {self.slugs[run.study]}/{run.run} (of {total} new runs)")
-        return entry_of(run, record, files=sizes, masked=masked)
+        return entry
 
 
 def _state(before: State, there: Entries, added: Sequence[tuple[str, Entry]], named: dict[str, str]) -> State:

@@ -65,14 +65,17 @@ def _copied(run: Run, names: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     pages = sorted((run.folder / "notebooks").glob("*.html"))
     for path in (*(run.folder / name for name in names), *pages):
         if path.is_file():
+            if not path.resolve().is_relative_to(run.folder.resolve()):
+                raise UnreadableError(f"{path.name} is a link that leads out of the run directory")
             yield path.relative_to(run.folder).as_posix(), path
 
 
 def _made_again(run: Run, shown: Record, policy: Policy) -> Files:
     from counterfault.publish.disclosure import published_notebook
+    from counterfault.publish.preparing import of_page_size
     from counterfault.publish.run_pages import run_files
 
-    notebooks = [(path.stem, published_notebook(_notebook(path), policy)) for path in _notebooks(run)]
+    notebooks = [(path.stem, published_notebook(of_page_size(_notebook(path)), policy)) for path in _notebooks(run)]
     made = {RESULTS: as_json(shown), ESTIMATES: estimates_csv(shown), SUMMARY: summary(shown)}
     return {**made, **run_files(shown, notebooks)}
 

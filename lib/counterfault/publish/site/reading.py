@@ -119,7 +119,9 @@ def reason_of(error: Exception) -> str:
     """What is wrong with a run, without the folders of this machine."""
     if isinstance(error, OSError) and error.strerror:
         return f"{Path(str(error.filename or '')).name or 'a file'} cannot be read: {error.strerror}"
-    return str(error)
+    if isinstance(error, UnreadableError | ValueError):
+        return str(error)
+    return f"no page can be made of it ({type(error).__name__}: {clip(error, 120)})"
 
 
 def _run(folder: Path, shown: str) -> Run:
@@ -166,7 +168,7 @@ def _json_in(path: Path) -> Any:
         raise UnreadableError(f"{path.name} is missing")
     try:
         content = path.read_bytes()
-        found = json.loads(content, parse_constant=_no_number)
+        found = json.loads(content, parse_constant=_no_number, parse_int=_whole_number)
         # Only an escape can hold half of a surrogate pair, and walking through every record would double the time.
         return writable(found) if b"\\ud" in content.lower() else found
     except (ValueError, RecursionError) as error:
@@ -175,6 +177,12 @@ def _json_in(path: Path) -> Any:
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > 300:  # larger than any decimal number, and none can be reckoned with
+        raise ValueError(f"it holds a number of {len(digits)} digits")
+    return int(digits)
 
 
 def digest_of(folder: Path) -> str:
