@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from math import isnan
 from numbers import Integral, Real
@@ -40,6 +40,7 @@ class Table:
     units : column → unit, added to its heading.
     formats : column → function that turns one value into text, where the default does not fit.
     longest : characters of text shown per cell.
+    numeric : columns of numbers that are in words already, to be aligned as numbers are.
     """
 
     frame: pd.DataFrame
@@ -47,12 +48,20 @@ class Table:
     units: Mapping[str, str] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
     longest: int = LONGEST
+    numeric: Collection[str] = ()
 
     def __repr__(self) -> str:
         return f"<Table {plain(self.caption)!r}: {len(self.frame):,} rows>"
 
     def _repr_html_(self) -> str:
-        table = table_html(self.frame, self.caption, units=self.units, formats=self.formats, longest=self.longest)
+        table = table_html(
+            self.frame,
+            self.caption,
+            units=self.units,
+            formats=self.formats,
+            longest=self.longest,
+            numeric=self.numeric,
+        )
         return table + STYLE + SORTABLE
 
 
@@ -64,6 +73,7 @@ def table_html(
     formats: Mapping[str, Format] | None = None,
     most_rows: int = MOST_ROWS,
     longest: int = LONGEST,
+    numeric: Collection[str] = (),
 ) -> str:
     """An HTML table that a screen reader can walk and a hostile name cannot break.
 
@@ -76,6 +86,7 @@ def table_html(
         separated thousands, other numbers with usable digits, and nothing as –.
     most_rows : rows shown; the caption says when there are more.
     longest : characters of text shown per cell; longer text ends in ….
+    numeric : columns of numbers that are in words already, to be aligned as numbers are.
 
     Raises
     ------
@@ -93,6 +104,10 @@ def table_html(
         # By place, not by name: a frame may carry one name twice.
         _column(name, shown.iloc[:, place].tolist(), units.get(name), formats.get(name), longest)
         for place, name in enumerate(shown.columns)
+    ]
+    columns = [
+        replace(column, numeric=column.numeric or name in numeric)
+        for column, name in zip(columns, shown.columns, strict=True)
     ]
     width = sum(column.width + 2 for column in columns)
     return in_scroll_box(_table(columns, caption, len(shown)), caption, width)

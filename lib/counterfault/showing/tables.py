@@ -125,7 +125,8 @@ def estimates_table(estimates: Iterable[Estimate], caption: str) -> EstimatesTab
     ]
     frame = pd.DataFrame(rows)
     empty = [name for name in ("of", "p") if not frame.empty and not frame[name].any()]
-    return EstimatesTable(Table(frame.drop(columns=empty), caption, longest=LABEL), items)
+    numbers = ("value", "low", "high", "p", "level")
+    return EstimatesTable(Table(frame.drop(columns=empty), caption, longest=LABEL, numeric=numbers), items)
 
 
 def _made_alike(items: Iterable[Estimate]) -> list[list[Estimate]]:
