@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from counterfault import figures, showing
+    from counterfault import exploring, figures, showing
     from counterfault.analysis import Analysis, analyse
     from counterfault.challenges.families import try_to_break
     from counterfault.challenges.label_error import LabelError
@@ -92,6 +92,7 @@ __all__ = [
     "estimate_effects",
     "estimate_family",
     "estimate_further",
+    "exploring",
     "figures",
     "growth_in_count",
     "growth_in_share",
@@ -107,7 +108,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("figures", "showing"):
+    if name in ("exploring", "figures", "showing"):
         return import_module(f"{__name__}.{name}")
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from copy import deepcopy
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +16,20 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from counterfault.estimate import Estimand, Estimate, Interval, not_estimable
-from counterfault.figures import adoption, failure_rates, flow, forest, links, table_html, verdict_strip
+from counterfault.figures import (
+    adoption,
+    event_study,
+    failure_rates,
+    flow,
+    forest,
+    incident_flow,
+    interactions,
+    links,
+    risk_windows,
+    spill_over,
+    table_html,
+    verdict_strip,
+)
 from counterfault.figures.wording import clip, safe
 from counterfault.publish import error_html, index_html, notebook_html, notebook_page
 
@@ -117,6 +131,13 @@ def figures_with(name: str):
     )
     yield flow(pd.DataFrame({"step": [in_a_frame, "analysed"], "ai": [1, 2], "human": [3, 4], "unknown": [5, 6]}))
     yield links(pd.DataFrame({"rule": [in_a_frame], "observed": [3], "expected_by_chance": [1.0]}))
+    yield incident_flow(pd.DataFrame({"step": [in_a_frame], "record": [1], "time": [2], "untied": [3]}))
+    yield interactions([replace(estimate, parts=(estimate, estimate)), nothing], [0.04, None])
+    yield risk_windows(replace(estimate, parts=(estimate,)), nothing, nothing)
+    yield spill_over([estimate, nothing], estimate)
+    silent = not_estimable(Estimand.RISK_DIFFERENCE, name, method=name, level=0.95, label=name)
+    period = replace(silent, value=0.1, label="period +1")
+    yield event_study(replace(silent, value=0.1, parts=(period,), design=name, outcome=name), silent)
 
 
 @pytest.mark.parametrize("kind", FOR_PICTURES)

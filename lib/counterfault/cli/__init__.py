@@ -36,6 +36,7 @@ def main() -> None:
 def _stop_for(error: Exception) -> NoReturn:
     """Maps the kind of fault to the exit code a scheduler reads."""
     from counterfault.contracts import ContractError
+    from counterfault.display.words import plain
     from counterfault.plan import PlanError
     from counterfault.sources.errors import SourceError
 
@@ -43,6 +44,8 @@ def _stop_for(error: Exception) -> NoReturn:
         stop(str(error), USAGE)
     if isinstance(error, ContractError | SourceError):
         stop(str(error), REFUSED)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        stop(f"{plain(error.filename)}: {error.strerror}", USAGE)
     if isinstance(error, OSError) or type(error) is ValueError:
         stop(str(error), USAGE)
     raise error

@@ -45,12 +45,15 @@ def run(
     say(f"{inputs.plan.title}: reading {', '.join(inputs.shown().values())}")  # before the heavy libraries load
 
     from counterfault.running.runner import run as run_suite
-    from counterfault.running.writing import published_call, study_name
+    from counterfault.running.writing import NotebookDisagreesError, published_call, study_name
 
     out = out or Path("reports") / study_name(inputs)
     before = published_call(out)
     chosen = tuple(filter(None, only.split(",")))
-    result = run_suite(inputs, out, only=chosen, own=own, jobs=jobs, pdf=pdf, say=say)
+    try:
+        result = run_suite(inputs, out, only=chosen, own=own, jobs=jobs, pdf=pdf, say=say)
+    except NotebookDisagreesError as error:
+        stop(str(error), NOTEBOOK_FAILED)
     if not result.complete:
         stop(f"a notebook failed; what finished is kept, and the error is told in {result.page}", NOTEBOOK_FAILED)
     say("")

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 BY_HAND = "explore"  # the tag of cells with forms: for people, skipped in scheduled runs and left out of pages
+FILLED_IN = "injected-parameters"  # papermill's tag of the cell with a run's own values
+# A file outside of the working directory is named by its full path; how this machine's folders are called is nobody's
+# business on a page.
+_FULL_PATH = re.compile(r"""(["'])(?:/|[A-Za-z]:[\\/])[^"'\n]*?([^"'/\\\n]+)\1""")
 LARGEST_OUTPUT = 1_000_000  # characters; a page with more in one place helps nobody
 # An `alt=` within the quotes of another attribute is no alternative text.
 _IMAGE_WITHOUT_WORDS = re.compile(r"""<img(?!(?:[^>"']|"[^"]*"|'[^']*')*?\salt=)[^>]*\ssrc=["']?data:""", re.IGNORECASE)
@@ -89,11 +93,13 @@ def _prepared_cell(cell: Any) -> Any:
     if BY_HAND in cell.metadata.get("tags", ()):
         kept = {key: cell[key] for key in ("id",) if key in cell}
         return {**kept, "cell_type": "raw", "metadata": {}, "source": ""}
+    if FILLED_IN in cell.metadata.get("tags", ()):
+        cell = {**cell, "source": _FULL_PATH.sub(r"\1\2\1", cell.source)}
     return _of_page_size(cell)
 
 
 def _of_page_size(cell: Any) -> Any:
-    return {**cell, "outputs": list(map(_of_a_size, cell.outputs))} if "outputs" in cell else cell
+    return {**cell, "outputs": list(map(_of_a_size, cell["outputs"]))} if "outputs" in cell else cell
 
 
 def _of_a_size(output: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from counterfault.places import notebooks_folder
-from counterfault.running.own_notebooks import notebook_faults
+from counterfault.running.own_notebooks import notebook_faults, twin_faults
 
 BY_HAND = "00_"  # notebooks that people open: an index, and forms that nobody fills in at night
 
@@ -50,6 +50,6 @@ def own_notebooks(folder: Path) -> list[Path]:
     found = sorted(folder.glob("*.ipynb"))
     if not found:
         raise ValueError(f"--notebooks {folder}: there is no notebook (*.ipynb) in it; notebooks/template.ipynb is one")
-    if faults := [fault for path in found for fault in notebook_faults(path)]:
+    if faults := [*(fault for path in found for fault in notebook_faults(path)), *twin_faults(found)]:
         raise ValueError("\n".join(faults))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,25 @@ def notebook_faults(path: Path) -> tuple[str, ...]:
     return (*_name_faults(path), *(f"{path}: {fault}" for fault in _faults(notebook)))
 
 
+def page_of(path: Path) -> str:
+    """What the page of a notebook is called, without its ending; notebooks with one page cannot run together."""
+    return path.stem.strip("-").lower()
+
+
+def twin_faults(paths: Sequence[Path]) -> Iterator[str]:
+    """A sentence on each notebook whose page would replace that of one before it."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        if (twin := first.setdefault(page_of(path), path)) is not path:
+            yield f"{path}: its page would replace that of {twin.name}, for pages do not tell A from a; rename one"
+
+
 def _name_faults(path: Path) -> Iterator[str]:
     if not _NAME.fullmatch(path.stem):
         yield f"{path}: the name {path.stem!r} becomes an address; use letters, digits, - and _ only"
     # Pages are files, and some file systems do not tell A from a.
-    ours = {known.stem.lower(): known.stem for known in notebooks_folder().glob("*.ipynb")}
-    if (taken := ours.get(path.stem.lower())) is not None:
+    ours = {page_of(known): known.stem for known in notebooks_folder().glob("*.ipynb")}
+    if (taken := ours.get(page_of(path))) is not None:
         yield f"{path}: the suite has a notebook {taken!r}, whose page this one would replace; give it another name"
 
 
@@ -63,7 +76,7 @@ def _read(path: Path) -> Any:
 def _says_it_is_one(text: str) -> bool:
     try:
         plain = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(plain, dict) and isinstance(plain.get("nbformat"), int)
 
@@ -73,7 +86,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _faults(notebook: Any) -> Iterator[str]:
-    language = notebook.metadata.get("kernelspec", {}).get("language", "python")
+    kernel, told = (notebook.metadata.get(key, {}) for key in ("kernelspec", "language_info"))
+    language = kernel.get("language") or told.get("name") or "python"
     if language != "python":
         yield f"is written in {language}, and a run has a Python kernel only"
     if not _has_title(notebook.cells):

@@ -13,11 +13,11 @@ from typing import Any
 import nbformat
 
 from counterfault.analysis import Analysis
-from counterfault.estimate import ESTIMATES_MIME
 from counterfault.inputs import Inputs
 from counterfault.places import notebooks_folder
 from counterfault.provenance import provenance
 from counterfault.publish import UnfitNotebookError, error_html, notebook_html, notebook_page, run_files, write_all
+from counterfault.publish.excerpts import estimates_shown
 from counterfault.publish.pdf import page_to_pdf
 from counterfault.publish.summary import summary
 from counterfault.record import record, to_json, validate
@@ -162,24 +162,15 @@ def _require_same_numbers(plain: Mapping[str, Any], executed: Sequence[Executed]
     for done in executed:
         for shown in estimates_shown(_notebook(done)):
             expected = known.get(shown["id"])
-            if expected is not None and any(shown[key] != expected[key] for key in ("value", "low", "high")):
+            if expected is not None and any(shown.get(key) != expected[key] for key in ("value", "low", "high")):
                 raise NotebookDisagreesError(
-                    f"{done.name} shows {shown['id']} = {shown['value']}, the analysis found {expected['value']}; the "
-                    f"inputs changed while they were read, or the notebook computes on its own"
+                    f"{done.name} shows {shown['id']} = {shown.get('value')}, the analysis found {expected['value']}; "
+                    f"the inputs changed while they were read, or the notebook computes on its own"
                 )
 
 
 def _notebook(done: Executed) -> Any:
     return nbformat.read(done.path, as_version=4)  # type: ignore[no-untyped-call]
-
-
-def estimates_shown(notebook: Any) -> list[dict[str, Any]]:
-    """The estimates an executed notebook recorded in its outputs."""
-    shown: list[dict[str, Any]] = []
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            shown += output.get("data", {}).get(ESTIMATES_MIME, [])
-    return shown
 
 
 def _write_pages(staging: Path, plain: Mapping[str, Any], executed: Sequence[Executed]) -> list[Executed]:
