@@ -487,8 +487,8 @@ def test_a_bar_that_would_show_a_small_count_is_a_gap_and_the_caption_says_so():
     assert list(found.data["ai"]) == ["< 5", "suppressed", 40] and list(found.data["human"]) == [90, 80, 70]
     assert list(found.data["ai_share"][:2]) == ["suppressed"] * 2
     assert "Small counts are suppressed, which leaves a gap at 2 periods" in found.caption
-    assert "Among labelled changes 36% were AI-assisted in July" in found.caption
-    assert "of all changes are unknown" not in found.caption
+    assert "Of the changes known to be AI-assisted or not, 36% were AI-assisted in July." in found.caption
+    assert "of all changes it is unknown" not in found.caption
     assert found.svg != adoption(PERIODS).svg and found.recipe is None
 
 
@@ -501,6 +501,8 @@ def test_failure_rates_lose_points_and_the_share_over_all_periods():
 def test_a_rule_with_few_links_keeps_its_row_and_loses_its_marks():
     found = again(links(RULES))
     assert found.caption == "Recorded: a suppressed number of links; window: 100 links, 30 (30%) expected by chance."
+    planned = again(links(RULES.assign(planned=[True, False])))
+    assert planned.caption.startswith("By the plan's rule (recorded) a suppressed number of links were made.")
 
 
 def test_the_flow_takes_small_steps_together():
@@ -519,7 +521,8 @@ def test_a_count_that_happens_to_equal_a_withheld_number_of_rows_stays():
 
 
 def test_a_curve_rises_by_no_fewer_incidents_than_may_be_seen():
-    found = again(time_to_incident(CURVES))
+    found = again(time_to_incident(CURVES, level=0.9, within="teams"))
+    assert found.caption.startswith("Within 72 hours 3.5% of AI-assisted deployments had an incident (90% interval ")
     assert list(found.data["events"]) == [0, 7, 7] and list(found.data["hours"]) == [0, 2, 72]
     assert again(time_to_incident(CURVES.drop(columns="events"))) is None  # nobody knows what a step stands for
 
@@ -706,3 +709,129 @@ def test_disclosure_control_knows_results_and_no_data():
     source = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     assert not re.search(r"counterfault\.(plan|checking|counting|linking|sources)", source)
     assert "quarantine.parquet" not in source
+
+
+# --- what an attack found --------------------------------------------------------------------------------------------
+
+HASH = "3ffeed6c45fc"  # as the tables of this project name an author
+
+
+@pytest.mark.parametrize(
+    ("told", "published"),
+    [
+        ("These data hold 3: too few.", "These data hold fewer than 5: too few."),
+        ("3/117 failed on 2025/03/01", "A suppressed part of 117 failed on 2025/03/01"),
+        (
+            "grew by +1550 % (95% interval +164 % to +10199 %), from 2 of 51 deployments to 33 of 74",
+            "grew by a suppressed number (95% interval a suppressed number to a suppressed number), "
+            "from fewer than 5 of 51 deployments to 33 of 74",
+        ),
+        ("3 deployments failed; the plan asks for at least 80%", "Fewer than 5 deployments failed; the plan asks for "
+         "at least 80%"),
+        ("2 of 4 changes, t with 12.2 Satterthwaite degrees of freedom", "Fewer than 5 of fewer than 5 changes, t with "
+         "12.2 Satterthwaite degrees of freedom"),
+        ("0 controls can be estimated; it takes 2", "0 controls can be estimated; it takes 2"),
+    ],
+)  # fmt: skip
+def test_what_is_made_from_a_suppressed_count_goes_with_it(told, published):
+    assert masked_prose(told, POLICY).text == published
+
+
+def test_a_ratio_in_bold_goes_with_the_count_beside_it():
+    said = words(masked_html("<p>Grew <b>16.5</b> times, from 2 deployments to 33.</p><p>1.62 times.</p>", POLICY))
+    assert "16.5" not in said and "1.62 times" in said
+
+
+def test_a_ratio_the_results_show_stays_beside_a_suppressed_count():
+    said = masked_prose("As labelled 1.60; without 3 deployments 1.47.", Policy.of(RECORD)).text
+    assert said == "As labelled 1.60; without fewer than 5 deployments a suppressed number."
+
+
+def test_a_suppressed_estimate_is_not_told_by_a_sentence():
+    found = [entry("crude.risk_ratio", 803, 4) | {"value": 2.67}, *RECORD["estimates"][1:]]
+    policy = Policy.of({**RECORD, "estimates": found})
+    assert masked_prose("All services together it is 2.67; within strata 1.60.", policy).text == (
+        "All services together it is a suppressed number; within strata 1.60."
+    )
+
+
+def test_an_estimate_made_of_the_suppressed_primary_one_is_suppressed_with_it():
+    curve = {**entry("multiverse.median", None, None), "value": 2.449489742783178}
+    few = [*RECORD["estimates"][:-1], entry("primary", 803, 4), curve]
+    assert published(estimates=few)["estimates"][-1]["value"] is None
+    enough = [*RECORD["estimates"], curve]
+    assert published(estimates=enough)["estimates"][-1]["value"] == curve["value"]
+
+
+def a_check(used: int, unlabelled: int) -> dict:
+    share = used / (used + unlabelled)
+    sentence = f"{share:.1%} of the changes carry a label; the plan asks for at least 80%"
+    told = {"status": "pass", "threshold": "at least 80%", "sentence": sentence, "gate": True}
+    return {"id": "label_coverage", "question": "?", "value": share, **told}
+
+
+def test_a_share_of_labelled_changes_does_not_tell_how_few_are_not():
+    used = RECORD["data"]["tables"]["deployments"]["used"]
+    (few,) = published(checks=[a_check(used, 2)])["checks"]
+    assert few["value"] is None and few["sentence"].startswith("A suppressed number of the changes carry")
+    (many,) = published(checks=[a_check(used, 60)])["checks"]
+    assert many == a_check(used, 60)
+
+
+def test_rounded_counts_do_not_come_back_from_the_values_of_checks():
+    counted = {**a_check(52, 18), "value": 52.0, "sentence": "52 deployments failed"}
+    first, second = published(
+        checks=[counted, {**a_check(34, 18), "value": 34 / 52}], plan={"disclosure": {"threshold": 5, "round_to": 5}}
+    )["checks"]
+    assert first["value"] == 50 and second["value"] == 0.65
+
+
+def test_shares_told_to_six_decimals_do_not_say_of_how_many_they_are():
+    told = "service | rate\n-\na | 0.016949\nb | 0.0\nc | 0.0625\nd | 0.117647\ne | 0.050000"
+    assert masked(told) == "a | suppressed\nb | 0.0\nc | suppressed\nd | suppressed\ne | suppressed"
+    rounded = "service | share\n-\na | 0.017\nb | 0.05\nc | 0.0239"
+    assert masked(rounded) == "a | 0.017\nb | 0.05\nc | 0.0239"
+
+
+def test_a_table_of_single_deployments_is_withheld():
+    rows = pd.DataFrame({"deployment_id": ["d1", "d2", "d3"], "service": ["a", "a", "b"]})
+    said = words(masked_html(rows.to_html(), POLICY))
+    assert "one by one" in said and "d1" not in said
+    assert "d1" in masked_html(rows.to_html(), Policy(0))
+
+
+AUTHORED = {
+    "renamed": pd.DataFrame({"who": [HASH], "n": [40]}).to_html(),
+    "in an index": pd.DataFrame({"author": [HASH], "kind": ["ai"], "n": [40]})
+    .pivot_table(index="author", columns="kind", values="n").to_html(),
+    "in columns": pd.DataFrame({"author": [HASH], "service": ["a"], "n": [40]})
+    .pivot_table(index="service", columns="author", values="n").to_html(),
+    "in a sentence": f"<p>{HASH} made it; <i>{HASH}</i></p>",
+    "in an address": f'<p><a href="https://example.org/?who={HASH}">x</a></p>',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("html", AUTHORED.values(), ids=AUTHORED)
+@pytest.mark.parametrize("policy", [POLICY, Policy(0)], ids=["masked", "switched off"])
+def test_no_hash_of_an_author_reaches_a_page_whatever_stands_around_it(html, policy):
+    assert HASH not in page(output(text__html=html), policy=policy)
+
+
+@pytest.mark.parametrize("kind", ["text__plain", "text__markdown"])
+def test_no_hash_of_an_author_reaches_a_page_as_text_or_code(kind):
+    assert HASH not in page(output(**{kind: f"['{HASH}']"}), policy=Policy(0), source=f"chosen = '{HASH}'  # {HASH}")
+
+
+def test_authors_named_in_the_corner_of_a_pivot_table_go():
+    people = pd.DataFrame({"author": ["Ada", "Grace"], "kind": ["ai", "ai"], "n": [40, 50]})
+    table = people.pivot_table(index="author", columns="kind", values="n").to_html()
+    assert "Ada" not in masked_html(table, Policy(0))
+    written = "| author | n |\n|---|---|\n| Ada | 40 |"
+    assert "Ada" not in page(output(text__markdown=written), policy=Policy(0))
+
+
+def test_digests_that_say_what_they_are_of_stay():
+    told = (
+        f"<table><tr><th>plan</th><td>A study ({HASH})</td></tr><tr><th>data</th><td>SHA-256 {HASH}</td></tr></table>"
+    )
+    assert masked_html(told, POLICY).count(HASH) == 2

@@ -35,6 +35,8 @@ def chosen_notebooks(only: Sequence[str] = (), own: Path | None = None) -> list[
 
 def _suite() -> list[Path]:
     numbered = sorted(notebooks_folder().glob("[0-9][0-9]_*.ipynb"))
+    if not numbered:
+        raise ValueError(f"{notebooks_folder()}: the suite's notebooks are not there; install counterfault again")
     return [path for path in numbered if not path.stem.startswith(BY_HAND)]
 
 

@@ -227,8 +227,11 @@ def _write_manifest(
 
 def study_name(inputs: Inputs) -> str:
     """What a study is called where it has to be told from others: its repository's folder, or its plan's file."""
-    repo = inputs.sources.repo
-    return (Path(repo).resolve().name.removesuffix(".git") or "repository") if repo else inputs.plan_path.stem
+    if repo := inputs.sources.repo:
+        return Path(repo).resolve().name.removesuffix(".git") or "repository"
+    name = inputs.plan_path.stem
+    # Two studies whose plans are called alike would become one on a site; their folders tell them apart.
+    return (inputs.plan_path.resolve().parent.name or name) if name in ("plan", "study") else name
 
 
 def published_call(out: Path) -> str | None:

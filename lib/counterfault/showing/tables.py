@@ -18,6 +18,7 @@ from counterfault.figures.tables import SUPPORTS_MIME, Table
 from counterfault.linking import Linked
 
 LABEL = 80
+COUNTS = ("n", "events", "ai_base", "ai_last")  # in the support of an estimate: what it rests on
 WHOLE_SENTENCE = 400  # a method or a reason cut in half says nothing
 
 
@@ -66,9 +67,11 @@ def not_assessed_table(counted: Counted) -> Table:
 
 
 def links_frame(linked: Linked) -> pd.DataFrame:
-    """``rule``, ``observed``, ``expected_by_chance``, as the links figure takes them."""
+    """``rule``, ``observed``, ``expected_by_chance`` and ``planned`` for the links figure; the plan's rule first."""
     found = linked.by_rule.rename(columns={"links": "observed"})
-    return found.assign(rule=found["rule"].str.replace("_", " "))[["rule", "observed", "expected_by_chance"]]
+    found = found.assign(planned=found["rule"] == linked.plan.outcome.link, rule=found["rule"].str.replace("_", " "))
+    ordered = found.sort_values("planned", ascending=False, kind="stable", ignore_index=True)
+    return ordered[["rule", "observed", "expected_by_chance", "planned"]]
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def supports_of(estimates: Iterable[Estimate]) -> list[dict[str, int | None]]:
 
     It travels along unseen, and a published page leaves out rows that rest on few.
     """
-    return [{name: _whole(item.support.get(name)) for name in ("n", "events")} for item in estimates]
+    return [{name: _whole(item.support.get(name)) for name in COUNTS} for item in estimates]
 
 
 def _whole(count: Any) -> int | None:

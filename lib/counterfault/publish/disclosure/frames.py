@@ -18,6 +18,8 @@ from counterfault.publish.disclosure.sums import relations_of, relations_of_step
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_OF = 500  # totals up to which six decimals tell a share of few from any other number
+
 
 class Masked(NamedTuple):
     """A frame that may be published.
@@ -59,6 +61,7 @@ def masked_frame(frame: pd.DataFrame, policy: Policy, *, margins: bool = False) 
     more |= gone
     words = dict.fromkeys(small, policy.sign) | dict.fromkeys(more, WITHHELD)
     words |= dict.fromkeys(_made_from(table, cells, words, policy), WITHHELD)
+    words |= dict.fromkeys(_lone_shares(table, cells, policy), WITHHELD)
     if policy.round_to > 1:
         words |= _rounded(table, cells, words, policy)
     lost = sum(isinstance(word, str) for word in words.values())
@@ -86,6 +89,29 @@ def _is_small_share(table: Numbers, cells: dict[Key, int], at: tuple[int, int], 
         return False
     parts = [part * cells[row, base] for base in bases for part in (share, 1 - share)]
     return any(0.5 <= part < policy.threshold - 0.5 for part in parts)
+
+
+def _lone_shares(table: Numbers, cells: dict[Key, int], policy: Policy) -> Iterator[Key]:
+    """Shares told so exactly that they say of how many they are: 0.016949 is one of 59, and no other few of so many.
+
+    A share with a few decimals may be anything, so a column is taken to hold such ones only where one has more.
+    """
+    with_counts = {row for row, _ in cells}
+    for place, column in enumerate(table.columns):
+        made = [at for row in range(table.rows) for at in table.made(row) if at[1] == place]
+        shares = {at: float(column[at[0]]) for at in made if at[0] not in with_counts}
+        few = [at for at, share in shares.items() if 0 < share < 1 and _is_one_of_few(share, policy)]
+        if max(shares.values(), default=2) <= 1 and any(round(shares[at], 5) != round(shares[at], 3) for at in few):
+            yield from few
+
+
+def _is_one_of_few(share: float, policy: Policy) -> bool:
+    for part in range(1, policy.threshold):
+        for each in (share, 1 - share):
+            whole = round(part / each)
+            if whole <= MOST_OF and abs(part / whole - each) < 6e-7:
+                return True
+    return False
 
 
 def _rounded(table: Numbers, cells: dict[Key, int], words: dict[Any, str], policy: Policy) -> dict[Any, Any]:

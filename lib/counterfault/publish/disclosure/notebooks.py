@@ -117,7 +117,10 @@ def _words_of_pictures(metadata: Mapping[str, Any], data: Mapping[str, Any]) -> 
 def _ids(data: Mapping[str, Any]) -> dict[str, Any]:
     """Which estimates a notebook shows, by name alone: pages link to the cells that show them."""
     entries = data.get(ESTIMATES_MIME)
-    return {} if entries is None else {ESTIMATES_MIME: [{"id": str(entry["id"])} for entry in entries]}
+    if not isinstance(entries, list):
+        return {}
+    ids = [str(entry["id"]) for entry in entries if isinstance(entry, Mapping) and "id" in entry]
+    return {ESTIMATES_MIME: [{"id": id} for id in ids]}
 
 
 def _text(source: Any) -> str:

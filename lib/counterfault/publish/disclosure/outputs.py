@@ -156,7 +156,9 @@ def _mask_block(texts: Sequence[Any], policy: Policy) -> None:
     masked = [masked_prose(str(text), policy) if is_active(policy) else None for text in texts]
     loses = any(each is not None and each.suppressed for each in masked)
     for text, found in zip(texts, masked, strict=True):
-        words = without_people(str(text)) if found is None else without_made(found.text) if loses else found.text
+        words = (
+            without_people(str(text)) if found is None else without_made(found.text, policy) if loses else found.text
+        )
         if words != text:
             text.replace_with(words)
 

@@ -19,12 +19,12 @@ _SAID = re.compile(
     r"(?!\(withheld\)|one the plan names)('[^']*'|\"[^\"]*\"|“[^”]*”|[^\s,;|)\]}]+)",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # What stands for an author in the tables of this project: 12 digits of a keyed hash. Digests say what they are of.
 _PSEUDONYM = re.compile(
     r"(?:(?<![\w%#.-])|(?<=%[0-9A-F]{2}))(?<!SHA-256 )(?<!digest )(?<!sha256:)(?<!commit )[0-9a-f]{12}(?![\w-])"
 )
-_OF_A_PLAN = re.compile(r"(?P<title>[^()]*\S \()(?P<digest>[0-9a-f]{12})\)\s*")
+_OF_A_PLAN = re.compile(r"(?<![^()])(?P<title>[^()]*\S \()(?P<digest>[0-9a-f]{12})\)\s*")
 _TRAILER = re.compile(r"\b((?:co-authored|signed-off|reviewed)-by:)[^\n<]*(?:<[^>\n]*>)?", re.IGNORECASE)
 
 

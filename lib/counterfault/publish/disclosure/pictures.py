@@ -110,7 +110,7 @@ def _prepared(recipe: Mapping[str, Any], policy: Policy) -> tuple[Mapping[str, A
         rows = coarser(_rows(given["curves"]), policy)
         columns = given["curves"]["columns"]
         lost = len(given["curves"]["rows"]) - len(rows)
-        return ({**recipe, "arguments": {"curves": _plain(rows, columns)}} if rows else None), lost
+        return ({**recipe, "arguments": {**given, "curves": _plain(rows, columns)}} if rows else None), lost
     return recipe, 0
 
 

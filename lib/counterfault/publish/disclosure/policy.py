@@ -24,6 +24,7 @@ class Policy:
     told : counts the published results hold, from which others may follow.
     silenced : ids of estimates that rest on a small count.
     figures : shares and ratios that tell of few, as sentences write them: "1.20", "99.5%".
+    open : ratios the published results hold, written likewise; they stay beside a count that is suppressed.
     """
 
     threshold: int = THRESHOLD
@@ -32,6 +33,7 @@ class Policy:
     told: frozenset[int] = field(default=frozenset(), repr=False)
     silenced: frozenset[str] = frozenset()
     figures: frozenset[str] = field(default=frozenset(), repr=False)
+    open: frozenset[str] = field(default=frozenset(), repr=False)
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Policy:

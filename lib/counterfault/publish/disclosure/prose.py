@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from counterfault.publish.disclosure.naming import HARMLESS, PROTECTED
 from counterfault.publish.disclosure.people import without_people
-from counterfault.publish.disclosure.policy import WITHHELD, Policy
+from counterfault.publish.disclosure.policy import Policy
 
 NUMBER_WORDS = ("the one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 SUPPRESSED = "a suppressed number"
@@ -30,7 +30,7 @@ _NO_ADJECTIVE = (
 )
 _DESCRIBED = rf"(?:(?!(?:{_NO_ADJECTIVE})\b)[a-z][\w’'-]*\s+){{0,2}}?"
 _AFTER_HARMLESS = re.compile(
-    rf"\s*(?:%|-fold\b|×|−|\+)|\s+(?:in\s+\d+\b|times\b|more in the table\b|{_DESCRIBED}(?:{HARMLESS})\b)",
+    rf"\s*(?:%|-fold\b|×|−|\+)|\s+(?:to under\b|in\s+\d+\b|times\b|more in the table\b|{_DESCRIBED}(?:{HARMLESS})\b)",
     re.IGNORECASE,
 )
 _AFTER_PROTECTED = re.compile(rf"\s+(?:of\s+(?:the\s+)?[\d,]+\s+)?{_ADJECTIVES}(?:{PROTECTED})\b", re.IGNORECASE)
@@ -70,7 +70,7 @@ _MADE_BY_PLAN = re.compile(r"\s+or (?:more|less)\b|\s+(?:is|was) (?:wanted|asked
 _SHARE_OF = re.compile(r"(\d+(?:\.\d+)?)\s?%(?=\s+of\s+(?:the\s+|all\s+)?([\d,]+)\b(?!\.\d|%))")
 
 
-_AFTER_UNIT = re.compile(rf"\s+(?:{HARMLESS})\b", re.IGNORECASE)
+_AFTER_UNIT = re.compile(rf"\s+{_DESCRIBED}(?:{HARMLESS})\b", re.IGNORECASE)
 
 
 class Masking(NamedTuple):
@@ -95,13 +95,15 @@ def masked_prose(text: str, policy: Policy) -> Masking:
     """
     found = [*_fractions(text, policy), *_numbers(text, policy), *_words(text, policy), *_shares(text, policy)]
     found += list(_that_give_away(text, found, policy))
-    found += _made(text) if any(each.gone for each in found) else _secret(text, policy)
+    taken = {each.start for each in found}
+    made = _made(text, policy) if any(each.gone for each in found) else _secret(text, policy)
+    found += [each for each in made if each.start not in taken]
     return _with_changes(text, found)
 
 
-def without_made(text: str) -> str:
+def without_made(text: str, policy: Policy) -> str:
     """The text without its shares and ratios: what is made from a count that the same paragraph does not show."""
-    return _with_changes(text, list(_made(text))).text
+    return _with_changes(text, list(_made(text, policy))).text
 
 
 def _with_changes(text: str, found: Sequence[_Change]) -> Masking:
@@ -198,19 +200,21 @@ def _fractions(text: str, policy: Policy) -> Iterator[_Change]:
             yield _Change(*found.span(), f"a suppressed part of {whole}", value)
 
 
-def _made(text: str) -> Iterator[_Change]:
+def _made(text: str, policy: Policy) -> Iterator[_Change]:
     """Shares and ratios beside a count that is gone: with the total they give it back."""
     for found in _MADE.finditer(text):
         before, after = text[: found.start()], text[found.end() :]
+        if found[0] in policy.open:
+            continue
         if not (_BEFORE_HARMLESS.search(before[-30:]) or _AFTER_UNIT.match(after) or _MADE_BY_PLAN.match(after)):
-            yield _Change(*found.span(), WITHHELD)
+            yield _Change(*found.span(), SUPPRESSED)
 
 
 def _secret(text: str, policy: Policy) -> Iterator[_Change]:
     """Shares and ratios of the run that tell of few, wherever they are written."""
     for found in _MADE.finditer(text):
         if found[0].lstrip("+").replace(" ", "") in policy.figures:
-            yield _Change(*found.span(), WITHHELD)
+            yield _Change(*found.span(), SUPPRESSED)
 
 
 def _that_give_away(text: str, gone: Sequence[_Change], policy: Policy) -> Iterator[_Change]:

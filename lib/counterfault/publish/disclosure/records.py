@@ -85,8 +85,11 @@ def secrets(record: Record, policy: Policy) -> Secrets:
     told |= {entry[key] for entry in record["estimates"] for key in ("n", "events") if entry.get(key) is not None}
     silent = frozenset(str(entry["id"]) for entry in record["estimates"] if _is_silent(entry, record, policy))
     figures = frozenset(_figures(record, silent)) | {f"{share:.1%}" for share in _telling_shares(record, policy)}
+    shown = (entry for entry in record["estimates"] if entry["id"] not in silent)
+    values = (entry.get(key) for entry in shown for key in VALUES[:3])
+    ratios = {form for each in values if each is not None for form in _written(each) if not form.endswith("%")}
     whole = replace(policy, withheld=withheld, told=frozenset(told) - withheld, silenced=silent, figures=figures)
-    return Secrets(whole, cells, gone)
+    return Secrets(replace(whole, open=frozenset(ratios) - figures), cells, gone)
 
 
 def _figures(record: Record, silent: Collection[str]) -> Iterator[str]:
@@ -116,15 +119,27 @@ def _numbers_in(value: Any) -> Iterator[float]:
 
 
 def _telling_shares(record: Record, policy: Policy) -> Iterator[float]:
-    """Values of checks that are shares of the deployments compared, or of which these are a share, but for few."""
-    used = int(record["data"]["tables"]["deployments"]["used"])
+    """Values of checks that, with a total told elsewhere, say of few that they are or are not among it."""
+    wholes = _wholes(record)
     for check in record["checks"]:
         share = check["value"]
         if share is None or not 0 < share < 1 or "%" not in check["sentence"]:
             continue
-        parts = (used * share, used * (1 - share), used / share - used)
-        if any(0.5 <= part < policy.threshold - 0.5 and abs(part - round(part)) < 1e-6 for part in parts):
+        parts = [part for all in wholes for part in (all * share, all * (1 - share), all / share - all)]
+        if any(policy.is_small(round(part)) and abs(part - round(part)) < 1e-6 for part in parts):
             yield share
+
+
+def _wholes(record: Record) -> list[int]:
+    """The deployments compared, those of each kind, and those that failed."""
+    population = record["data"].get("population") or ()
+    analysed: Mapping[str, Any] = next((row for row in population if row["step"] == ANALYSED), {})
+    arms = [int(analysed.get(arm) or 0) for arm in ARMS]
+    events = [
+        int(entry.get("events") or 0) for entry in record["estimates"] if entry["id"] in ("primary", "crude.risk_ratio")
+    ]
+    used = int(record["data"]["tables"]["deployments"]["used"])
+    return [each for each in (used, *arms, *events) if each]
 
 
 # --- estimates -------------------------------------------------------------------------------------------------------
@@ -229,6 +244,10 @@ def _mask_words(shown: dict[str, Any], record: Record, policy: Policy) -> int:
         value = check["value"]
         if value is not None and f"{value:.1%}" in policy.figures:
             check["value"] = None
+        elif value is not None and policy.round_to > 1 and "%" in check["sentence"]:
+            check["value"] = round(value, 2)  # 0.6538461538461539 is 34 of 52 and nothing else
+        elif value is not None and masked.text != check["sentence"] and float(value).is_integer():
+            check["value"] = float(policy.rounded(int(value)))
         # A whole number beside a sentence that lost one may be their sum.
         if masked.suppressed and value is not None and float(value).is_integer():
             check["value"] = None

@@ -88,7 +88,9 @@ def _names_its_columns(row: Sequence[Tag]) -> bool:
     """Whether the first cell of a line of headings says that the others, columns of a pivot table, are authors."""
     first, *rest = [cell.get_text(" ", strip=True) for cell in row] or [""]
     # A column named like that has its values below, and headings that are words.
-    return names_people(first) and any(rest) and all(without_people(name) != name for name in rest if name not in MARGINS)
+    return (
+        names_people(first) and any(rest) and all(without_people(name) != name for name in rest if name not in MARGINS)
+    )
 
 
 def _grid(table: Tag) -> tuple[list[list[Tag]], list[list[Tag]]]:
@@ -195,7 +197,8 @@ def rests_on_few(support: Mapping[str, Any], policy: Policy) -> bool:
     """Whether an estimate rests on so few deployments or failures, or on so few without one, that it is not shown."""
     n, events = support.get("n"), support.get("events")
     rest = n - events if n is not None and events is not None else None
-    return any(policy.is_small(count) for count in (n, events, rest))
+    grown = (support.get("ai_base"), support.get("ai_last"))  # a growth from few gives them back from what they became
+    return any(policy.is_small(count) for count in (n, events, rest, *grown))
 
 
 def _texts(body: Sequence[Sequence[Tag]], policy: Policy) -> int:
