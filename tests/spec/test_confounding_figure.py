@@ -98,9 +98,10 @@ def anchor(text: ElementTree.Element) -> str:
 def test_the_finding_is_the_e_values_the_strongest_measured_and_what_strata_did():
     # sqrt(1.6 * 0.6) = 0.980 and sqrt(1.3 * 0.3) = 0.6245; 1.2 * 1.3 / 1.5 = 1.04, 1.05 * 1.5 / 1.55 = 1.016
     assert HARM.caption == (
-        "To bring 1.60 to 1, a confounder needs a strength of 2.58 on both sides; to bring its limit there, 1.92. The "
-        "strongest measured one, author tenure days (1.20 with AI assistance, 1.30 with failure), could multiply the "
-        "ratio by 1.04 at most. Leaving service × quarter out multiplies the ratio by 1.44."
+        "To bring 1.60 to 1, something unmeasured would have to be 2.58 times as common with AI and make failure 2.58 "
+        "times as likely; to bring its limit there, 1.92 times each. The strongest measured one, author tenure days "
+        "(1.20 with AI assistance, 1.30 with failure), could multiply the ratio by 1.04 at most. Without comparing "
+        "within service × quarter the ratio would be 1.44 times as large."
     )
 
 
@@ -121,7 +122,7 @@ def test_of_a_ratio_below_one_the_limit_is_the_upper_one_and_the_group_the_other
     assert data.loc["Limit at 1", "multiplies by at most"] == approx(1 / 0.7)
     assert data.loc["Estimate at 0.80", "multiplies by at most"] == approx(0.8 / 0.6)
     assert data.loc["author tenure days", "ratio left"] == approx(0.6 * 1.04)
-    assert "times as common without AI" in words(figure.svg)
+    assert "times as common without AI" in words(figure.svg) and "times as common without AI" in figure.caption
     assert "times as common with AI" in words(HARM.svg)
 
 

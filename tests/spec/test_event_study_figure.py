@@ -50,6 +50,18 @@ def test_an_interval_that_includes_no_change_leaves_both_directions_open():
     assert event_study(wide).caption.endswith("that had not adopted. A rise and a fall are both possible.")
 
 
+def test_title_and_caption_say_that_all_changes_are_meant_and_how_much_of_them_is_by_ai():
+    shares = "AI-assisted deployments were 15% before adoption and among controls, and 49% after it: so much."
+    figure = event_study(replace(OVERALL, caveats=("8 adopters.", shares)))
+    assert figure.title == "Around a service's adoption of AI: all its changes together"
+    assert figure.caption.endswith(f" {shares.partition(':')[0]}.")
+
+
+def test_the_alternative_text_names_arrow_and_shade():
+    alt = event_study(OVERALL).alt
+    assert "Shaded: the interval of the mean over services." in alt and "An arrow: the interval goes on" in alt
+
+
 def test_periods_before_adoption_that_stand_out_are_said_to_stand_out():
     caption = event_study(OVERALL, replace(DRIFT, p_value=0.01)).caption
     assert (

@@ -55,7 +55,7 @@ from counterfault.figures.recipe import redraw
 from counterfault.figures.sheet import ratio_ticks
 from counterfault.figures.slim import commands, path_data, slimmed
 from counterfault.figures.tables import csv_text
-from counterfault.figures.wording import clip, finding, number, percent
+from counterfault.figures.wording import clip, finding, number, percent, sentence_start
 
 
 def ratio(value: float, low: float, high: float, label: str = "all", id: str = "primary") -> Estimate:
@@ -459,6 +459,38 @@ def test_a_forest_counts_its_intervals_by_side():
     assert forest(several).caption == "Of 4 intervals: 1 above 1, 1 below 1, 1 with 1 inside, 1 not estimable."
 
 
+HOLDING, BROKEN = (0.9, 1.3), (1.05, 1.3)
+
+
+@pytest.mark.parametrize(
+    ("of_time", "of_outcome", "told"),
+    [
+        (HOLDING, HOLDING, "both controls, which should hold 1, do."),
+        (BROKEN, HOLDING, "1 of 2 controls, which should hold 1, do."),
+        (BROKEN, BROKEN, "0 of 2 controls, which should hold 1, do."),
+    ],
+)
+def test_controls_are_counted_apart_in_a_forest(of_time, of_outcome, told):
+    limits_of = {"placebo.risk_ratio": of_time, "negative_control.risk_ratio": of_outcome}
+    controls = [replace(ratio(1.1, *ends), id=name) for name, ends in limits_of.items()]
+    assert forest([ratio(2, 1.5, 3, "a"), *controls]).caption == f"Of 1 intervals: 1 above 1; {told}"
+    assert forest(controls).caption == sentence_start(told)
+
+
+def test_of_a_family_the_forest_tells_how_many_stand_out_after_correction():
+    family = [ratio(2, 1.5, 3, "a"), ratio(2, 1.1, 4, "b"), NOTHING]
+    assert forest(family, adjusted_p=[0.05, 0.0501, None]).caption.endswith(
+        ", 1 not estimable. After correction for having asked them all (Holm) 1 of 2 contrasts stand out."
+    )
+    with pytest.raises(ValueError, match="forest: 1 adjusted p for 3 estimates; give one for each"):
+        forest(family, adjusted_p=[0.5])
+
+
+def test_a_forest_says_in_words_what_is_shaded():
+    assert "Shaded: too small to act on (0.80–1.25)." in forest([ratio(1, 0.5, 2)], worth_acting_on=1.25).alt
+    assert "Shaded" not in forest([ratio(1, 0.5, 2)]).alt
+
+
 def test_ratios_and_differences_do_not_share_an_axis():
     with pytest.raises(ValueError, match=r"cannot share an axis \(got risk difference, risk ratio\); draw two"):
         forest([ratio(1, 0.5, 2), difference(0, -1, 1)])
@@ -490,7 +522,8 @@ def test_the_share_of_ai_is_among_labelled_changes_and_unknown_is_shown():
     assert list(figure.data["ai_share"].dropna()) == [0.1, 0.6]
     assert list(figure.data["unknown_share"]) == [0.5, 1.0, 0.0]
     assert figure.caption == (
-        "Among labelled changes 10% were AI-assisted in 2025-Q1 and 60% in 2025-Q3; 41% of all changes are unknown."
+        "Of the changes known to be AI-assisted or not, 10% were AI-assisted in 2025-Q1 and 60% in 2025-Q3; of 41% of "
+        "all changes it is unknown."
     )
     assert {"AI, of labelled", "unknown, of all"} <= set(texts(figure.svg))
 
@@ -554,10 +587,38 @@ def test_a_flow_that_ends_in_nothing_says_so():
 def test_links_stand_beside_those_expected_by_chance():
     figure = links(RULES)
     assert figure.caption == (
-        "Recorded: 40 links, chance not applicable; window: 100 links, 30 (30%) expected by chance."
+        "Recorded: 40 links, tied by record, not by time; window: 100 links, 30 (30%) expected by chance."
     )
     # one dot per rule, and one diamond where chance applies
     assert len(markers(figure.svg)) == 3
+
+
+@pytest.mark.parametrize(
+    ("planned", "told"),
+    [
+        ("window", "By the plan's rule (window) 100 links were made; chance alone would give 30 (30%). "),
+        ("recorded", "By the plan's rule (recorded) 40 links were made, tied by record, not by time. "),
+    ],
+)
+def test_of_the_rules_that_of_the_plan_is_told_and_the_others_in_the_alternative_text(planned, told):
+    figure = links(RULES.assign(planned=RULES["rule"] == planned))
+    assert figure.caption == f"{told}The other rules are shown below."
+    assert "recorded: 40 links" in figure.alt and "window: 100 links" in figure.alt
+
+
+def test_of_the_limits_over_time_only_those_at_the_end_are_shown():
+    at_the_end = CURVES["hours"] == CURVES["hours"].max()
+    figure = time_to_incident(CURVES.assign(low=CURVES["low"].where(at_the_end)), level=0.9, within="services")
+    assert figure.caption == (
+        "Within 72 hours 7.2% of AI-assisted deployments had an incident (90% interval 3.6% to 14%), and 7.2% of "
+        "others in the same services (3.6% to 14%); watching ends at the next deployment."
+    )
+    assert figure.svg == time_to_incident(CURVES, level=0.9, within="services").svg
+    others = time_to_incident(CURVES[CURVES["group"] != "AI-assisted"])
+    assert others.caption == (
+        "Within 72 hours 7.2% of deployments that are not AI-assisted had an incident (3.6% to 14%); watching ends at "
+        "the next deployment."
+    )
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

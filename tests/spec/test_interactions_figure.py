@@ -34,7 +34,8 @@ def words(svg: str) -> list[str]:
 def test_the_caption_names_what_stands_out_after_correction():
     figure = interactions([PEAK, SIZE, SILENT], [0.004, 1.0, None])
     assert figure.caption == (
-        "Of 3 planned contrasts 2 can be estimated; after correction (Holm) these stand out from 1: peak: yes."
+        "Of 3 planned contrasts 2 can be estimated; after correction (Holm) these stand out from 1: peak: yes. "
+        "The pairs are not corrected for coincidental links."
     )
 
 
@@ -42,7 +43,7 @@ def test_where_none_stands_out_the_one_with_the_smallest_p_is_told():
     assert interactions([PEAK, SIZE], [0.3, 1.0]).caption == (
         "Of 2 planned contrasts 2 can be estimated; after correction (Holm) none stands out from 1, which does not "
         "show that AI does the same everywhere. Smallest p: peak: yes, 2.00 (1.43–2.80), adjusted p 0.3; the interval "
-        "is at 95%."
+        "is at 95%. The pairs are not corrected for coincidental links."
     )
 
 

@@ -30,8 +30,9 @@ UNSEEN = Estimate(
 def test_the_finding_stands_in_the_caption_and_in_the_alternative_text():
     figure = power_curve(POWER, CALLED, SEEN, worth_acting_on=1.25)
     assert figure.caption == (
-        "With nothing there, the interval lay above 1 in 2.4% of the runs; with a ratio of 1.25, in 68%. "
-        "From 1.29 (95% interval 1.26–1.33) on it did in 80%."
+        "Where AI made no difference, 2.4% of the runs raised a false alarm: an interval above 1. A ratio of 1.25 "
+        "would have been noticed in 68% of the runs. A ratio of 1.29 (95% interval 1.26–1.33) would have been noticed "
+        "in 80%."
     )
     assert figure.caption in figure.alt
     assert "Called “more”: ratio 1.00 in 0%, 1.25 in 2.0%, 1.50 in 48%, 2.00 in 100%." in figure.alt
@@ -63,7 +64,9 @@ def test_a_ratio_that_is_not_seen_is_told_instead_of_a_number():
 
 def test_a_threshold_that_was_not_planted_is_left_out_of_the_words():
     figure = power_curve(POWER, CALLED, SEEN, worth_acting_on=1.3)
-    assert figure.caption.startswith("With nothing there, the interval lay above 1 in 2.4% of the runs. From 1.29")
+    assert figure.caption.startswith(
+        "Where AI made no difference, 2.4% of the runs raised a false alarm: an interval above 1. A ratio of 1.29"
+    )
 
 
 def test_one_ratio_makes_no_curve():

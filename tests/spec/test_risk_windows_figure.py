@@ -36,10 +36,28 @@ def words(svg: str) -> list[str]:
 def test_the_caption_holds_both_ratios_their_excess_and_the_time_before():
     assert risk_windows(AI, OTHER, EXCESS).caption == (
         "Incidents per hour as a multiple of quiet hours, with 95% intervals, 0 to 6 h after the deployment: "
-        "AI-assisted 8.00 (6.00–11.0), other 6.00 (4.00–9.00). Excess ratio, incidents that AI-assisted deployments "
-        "add for each that others add: 1.40 (95% interval 0.98–2.04): includes 1. Before it, where 1 is wanted: "
+        "AI-assisted 8.00 (6.00–11.0), other 6.00 (4.00–9.00). For each incident that other deployments add, "
+        "AI-assisted ones add 1.40 (95% interval 0.98–2.04); as many is still possible. Before it, where 1 is wanted: "
         "AI-assisted 0.90 (0.60–1.20), other 1.00 (0.70–1.40)."
     )
+
+
+def test_an_excess_that_leaves_out_one_leaves_no_doubt_of_more():
+    told = risk_windows(AI, OTHER, replace(EXCESS, interval=Interval(1.1, 2.04, 0.95))).caption
+    assert "AI-assisted ones add 1.40 (95% interval 1.10–2.04). Before it" in told
+
+
+def test_the_window_before_has_its_hours_where_they_are_known():
+    figure = risk_windows(AI, OTHER, EXCESS, before_hours=6)
+    assert "In the 6 h before it, where 1 is wanted: AI-assisted 0.90" in figure.caption
+    assert "6 h before" in words(figure.svg) and "before" not in words(figure.svg)
+
+
+def test_windows_are_joined_from_three_after_the_deployment_on():
+    third = rate("24 to 48 h after", 1.1, 0.8, 1.5)
+    two = risk_windows(AI, OTHER).svg
+    three = risk_windows(replace(AI, parts=(*AI.parts, third)), replace(OTHER, parts=(*OTHER.parts, third))).svg
+    assert two.count("stroke-opacity:0.55") == 0 and three.count("stroke-opacity:0.55") == 2
 
 
 def test_later_windows_are_told_in_the_alternative_text():

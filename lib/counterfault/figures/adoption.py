@@ -63,15 +63,16 @@ def _finding(frame: pd.DataFrame, gaps: int) -> str:
     if known.empty:
         return "No share can be given." if gaps else "No change is labelled, so no share can be given."
     first, last = known.iloc[0], known.iloc[-1]
+    then = f" and {percent(last['ai_share'])} in {last['period']}" if len(known) > 1 else ""
     told = (
-        f"Among labelled changes {percent(first['ai_share'])} were AI-assisted in {first['period']} and "
-        f"{percent(last['ai_share'])} in {last['period']}"
+        f"Of the changes known to be AI-assisted or not, {percent(first['ai_share'])} were AI-assisted in "
+        f"{first['period']}{then}"
     )
     # A share of all would be one of the periods shown only, or give the others away.
     if gaps:
         return f"{told}."
     unknown = percent(frame["unknown"].sum() / max(frame[list(COUNTS)].to_numpy().sum(), 1))
-    return f"{told}; {unknown} of all changes are unknown."
+    return f"{told}; of {unknown} of all changes it is unknown."
 
 
 def _draw(width: int, frame: pd.DataFrame) -> Drawing:

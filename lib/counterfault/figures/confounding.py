@@ -137,9 +137,12 @@ def _needed(primary: Estimate, curves: Sequence[_Curve]) -> str:
     if "estimate at 1" not in ends:
         return f"No strength up to {number(FURTHEST)} is called for by a ratio of {number(primary.value)}."
     both = number(ends["estimate at 1"].e_value)
-    told = f"To bring {number(primary.value)} to 1, a confounder needs a strength of {both} on both sides"
+    told = (
+        f"To bring {number(primary.value)} to 1, something unmeasured would have to be {both} times as common "
+        f"{_group(primary)} and make failure {both} times as likely"
+    )
     if "limit at 1" in ends:
-        return f"{told}; to bring its limit there, {number(ends['limit at 1'].e_value)}."
+        return f"{told}; to bring its limit there, {number(ends['limit at 1'].e_value)} times each."
     return f"{told}; its interval holds 1 as it is."
 
 
@@ -158,7 +161,7 @@ def _only_moved(points: Sequence[_Point]) -> Iterator[str]:
     """What has no place in the plane, but did move the ratio."""
     for point in points:
         if not isfinite(point.factor) and isfinite(point.moved):
-            yield f"Leaving {point.name} out multiplies the ratio by {number(point.moved)}."
+            yield f"Without comparing within {point.name} the ratio would be {number(point.moved)} times as large."
 
 
 def _what_is_drawn(curves: Sequence[_Curve], points: Sequence[_Point]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping
+from math import isnan
+from typing import TYPE_CHECKING, Any
 
 from counterfault.figures.figure import Figure, drawn
 from counterfault.figures.periods import name_at_right, require_columns, share_axis
 from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet
 from counterfault.figures.svg import AI, HUMAN, INK, QUIET
-from counterfault.figures.wording import number, percent
+from counterfault.figures.wording import clip, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,14 +50,17 @@ def failures_by_share(curves: pd.DataFrame, here: float) -> Figure:
 
 
 @redrawable
-def time_to_incident(curves: pd.DataFrame) -> Figure:
+def time_to_incident(curves: pd.DataFrame, *, level: float | None = None, within: str = "") -> Figure:
     """The share of deployments with an incident by each hour after them, for both groups.
 
     Parameters
     ----------
     curves : columns ``group`` ("AI-assisted" or "not AI-assisted"), ``hours``, ``risk``, ``low``, ``high``; rows of
-        each group in order of time. ``events`` (incidents that began at each moment) may stand beside them; without it
-        nobody can say how many incidents a step is, and the picture is not published.
+        each group in order of time. Of the limits only those of each group's last row are shown, at the end of its
+        curve. ``events`` (incidents that began at each moment) may stand beside them; without it nobody can say how
+        many incidents a step is, and the picture is not published.
+    level : of those limits.
+    within : what the other deployments have in common with the AI-assisted ones, such as "services and quarters".
 
     Raises
     ------
@@ -64,32 +69,45 @@ def time_to_incident(curves: pd.DataFrame) -> Figure:
     """
     require_columns("time_to_incident", curves, ("group", "hours", "risk", "low", "high"))
     frame = curves.rename(columns={"group": "line", "hours": "x", "risk": "share"})
-    last = frame.groupby("line", sort=False).last()
-    parts = [
-        f"{name}: {percent(row['share'])} ({percent(row['low'])} to {percent(row['high'])})"
-        for name, row in last.iterrows()
-    ]
-    caption = f"By hour {frame['x'].max():g} an incident had begun after {'; '.join(parts)}."
+    frame = frame.astype({"low": "float64", "high": "float64"})
+    last = frame.groupby("line", sort=False).tail(1).to_dict("records")
+    told = ", and ".join(_told(row, at, level, within) for at, row in enumerate(last))
+    caption = f"Within {frame['x'].max():g} hours {told}; watching ends at the next deployment."
     return drawn(
         lambda width: _draw(width, frame, "hours since the deployment", None, percents=False),
         title="Time from deployment to incident",
         caption=caption,
-        alt=f"Two rising step curves with their intervals. {caption}",
+        alt=f"Two rising step curves, each with an interval at its end. {caption}",
         data=curves,
     )
+
+
+def _told(row: Mapping[Hashable, Any], at: int, level: float | None, within: str) -> str:
+    """The share of one group at the end, with its limits; the second one is told in fewer words."""
+    alone = {"AI-assisted": "AI-assisted deployments", "not AI-assisted": "deployments that are not AI-assisted"}
+    who = alone.get(row["line"], f"{clip(row['line'])} deployments")
+    if at and row["line"] == "not AI-assisted":
+        who = f"others in the same {within}" if within else "others"
+    span = f"{percent(row['low'])} to {percent(row['high'])}"
+    span = f"{percent(level)} interval {span}" if level is not None and not at else span
+    known = not isnan(row["low"]) and not isnan(row["high"])
+    return f"{percent(row['share'])} of {who}{'' if at else ' had an incident'}" + (f" ({span})" if known else "")
 
 
 def _draw(width: int, frame: pd.DataFrame, x_words: str, mark: float | None, *, percents: bool) -> Drawing:
     sheet = Sheet(width, 270)
     left, right = 44, width - (112 if sheet.narrow else 130)
     axes = sheet.axes(left, 10, right, 216)
-    share_axis(axes, list(frame["high"] if "high" in frame else frame["share"]))
+    ends = frame.groupby("line", sort=False).tail(1)
+    share_axis(axes, [*frame["share"], *(ends["high"] if "high" in frame else ())])
     axes.set_xlim(0, float(frame["x"].max()))
     _name_x(axes, x_words, percents)
     names = []
     for place, (name, rows) in enumerate(frame.groupby("line", sort=False)):
         colour = COLOURS.get(str(name), INK)
         _line(axes, rows, colour, DASHES[place % len(DASHES)], steps=not percents)
+        if "high" in rows:
+            _at_the_end(axes, rows.iloc[-1], colour, place)
         names.append((float(rows["share"].iloc[-1]), str(name)))
     if mark is not None:
         axes.axvline(mark, color=QUIET, linewidth=1)
@@ -114,5 +132,14 @@ def _name_x(axes: Axes, words: str, percents: bool) -> None:
 def _line(axes: Axes, rows: pd.DataFrame, colour: str, dash: object, *, steps: bool) -> None:
     style = "steps-post" if steps else "default"
     axes.plot(rows["x"], rows["share"], color=colour, linestyle=dash, linewidth=2, clip_on=False, drawstyle=style)
-    if "high" in rows:
-        axes.fill_between(rows["x"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0, step="post")
+
+
+def _at_the_end(axes: Axes, last: pd.Series[Any], colour: str, place: int) -> None:
+    """The interval at the end of a curve.
+
+    A band along the whole curve would be that of independent deployments, and narrower than what is known: failures of
+    one service come together. Each group stands a little further left, so that no interval hides the other.
+    """
+    x = float(last["x"]) - (0.012 + 0.018 * place) * axes.get_xlim()[1]
+    axes.vlines(x, last["low"], last["high"], color=colour, linewidth=2.4, zorder=3)
+    axes.plot([x, x], [last["low"], last["high"]], color=colour, marker="_", markersize=7, linestyle="none", zorder=3)

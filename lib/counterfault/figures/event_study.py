@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-TITLE = "Around adoption, period by period"
+# An estimate says in a caveat that begins like this from which share of AI-assisted deployments to which it goes.
+SHARES = "AI-assisted deployments were "
 SINCE = re.compile(r"period ([+-]?\d+)")
 BASE = -1  # the last period before adoption, to which every other is compared
 BEFORE, AFTER = Mark(QUIET, "s", filled=False), Mark(INK, "o", filled=True)
@@ -74,13 +75,14 @@ def event_study(overall: Estimate, drift: Estimate | None = None) -> Figure:
     if overall.estimand.is_ratio:
         raise ValueError(f"event_study draws differences; {overall.id!r} is a {overall.estimand.label}")
     study = _study(overall, drift)
-    caption = " ".join(filter(None, (_change(study), _drift(study))))
+    caption = " ".join(filter(None, (_change(study), _shares(study), _drift(study))))
     return drawn(
         lambda width: _draw(width, study),
-        title=TITLE,
+        title=f"Around a {study.unit}'s adoption of AI: all its changes together",
         caption=caption,
         alt=f"Points with intervals by time since adoption: open squares before it, filled dots from then on, "
-        f"and a firm line at no change. {caption} {_by_side(study)}".strip(),
+        f"and a firm line at no change. Shaded: the interval of the mean over {study.unit}s. An arrow: the interval "
+        f"goes on beyond the axis. {caption} {_by_side(study)}".strip(),
         data=_numbers(study),
     )
 
@@ -106,6 +108,12 @@ def _change(study: _Study) -> str:
     changed = f"From adoption on, the {outcome} changed by {study.span(overall)}"
     either = " A rise and a fall are both possible." if 0 in overall.interval else ""
     return f"{changed}, relative to {study.unit}s that had not adopted.{either}"
+
+
+def _shares(study: _Study) -> str:
+    """How much AI there was before and after, which says how much a change of all changes together can show."""
+    found = next((each for each in study.overall.caveats if each.startswith(SHARES)), "")
+    return f"{clip(found.partition(':')[0], 160)}." if found and study.overall.estimable else ""
 
 
 def _drift(study: _Study) -> str:

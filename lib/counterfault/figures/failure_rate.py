@@ -103,7 +103,7 @@ def _finding(frame: pd.DataFrame, level: float) -> str:
             parts.append(f"{name}: no share of all periods, because of those suppressed")
             continue
         parts.append(_told(name, int(rows["events"].sum()), int(rows["n"].sum()), level))
-    return "; ".join(parts) + ". Services and teams are not held apart here."
+    return "; ".join(parts) + ". This does not yet compare like with like."
 
 
 def _told(name: str, events: int, n: int, level: float) -> str:

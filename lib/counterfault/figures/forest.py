@@ -11,7 +11,7 @@ from counterfault.figures.figure import Figure, drawn
 from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, backdrop, effect, effect_axis, even_range, ratio_range
 from counterfault.figures.svg import NARROW, QUIET
-from counterfault.figures.wording import clip, count, finding, reason, sentence_start, value_and_limits
+from counterfault.figures.wording import clip, count, finding, limits, reason, sentence_start, value_and_limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +44,8 @@ DIFFERENCES = (
     "overlap.risk_difference",
     "adoption.did.not_yet",
 )
+# Ids of what ought to show nothing.
+CONTROLS = ("placebo.", "negative_control.")
 # Most findings told one by one; the table behind the figure has them all.
 MOST_TOLD = 6
 # Pixels below the rows, for the axis.
@@ -56,6 +58,8 @@ def forest(
     *,
     worth_acting_on: float | None = None,
     title: str = "Estimates side by side",
+    adjusted_p: Sequence[float | None] = (),
+    adjustment: str = "Holm",
 ) -> Figure:
     """Estimates of one kind under one another on one axis.
 
@@ -65,20 +69,25 @@ def forest(
         not estimable keeps its row and gives its reason.
     worth_acting_on : for ratios, the plan's threshold; shades what is too small to act on.
     title : what the estimates have in common.
+    adjusted_p : where the estimates are one family, p of each after correction for having asked them all; None for one
+        without. The caption tells how many stand out.
+    adjustment : the name of that correction.
 
     Raises
     ------
     ValueError
-        Where there is nothing to draw, or ratios and differences would share one axis.
+        Where there is nothing to draw, ratios and differences would share one axis, or there is not one p for each.
     """
     _require_one_kind(estimates)
     threshold = worth_acting_on if estimates[0].estimand.is_ratio else None
-    caption = _summary(estimates)
+    caption = _summary(estimates) + _corrected(estimates, adjusted_p, adjustment)
+    d = threshold
+    shaded = f" Shaded: too small to act on ({limits(1 / d, d)})." if d else ""
     return drawn(
         lambda width: _draw(width, estimates, threshold),
         title=title,
         caption=caption,
-        alt=f"Points with intervals on one axis. {caption} {_findings(estimates, threshold)}",
+        alt=f"Points with intervals on one axis.{shaded} {caption} {_findings(estimates, threshold)}",
         data=_numbers(estimates),
     )
 
@@ -107,6 +116,14 @@ def _summary(estimates: Sequence[Estimate]) -> str:
     """How many intervals lie on which side, in a sentence."""
     if len(estimates) == 1:
         return f"{sentence_start(name_of(estimates[0]))}: {finding(estimates[0])}."
+    controls = [estimate for estimate in estimates if estimate.id.startswith(CONTROLS)]
+    others = [estimate for estimate in estimates if not estimate.id.startswith(CONTROLS)]
+    return sentence_start(f"{'; '.join(filter(None, (_sides(others), _holding(controls))))}.")
+
+
+def _sides(estimates: Sequence[Estimate]) -> str:
+    if not estimates:
+        return ""
     null = estimates[0].estimand.null
     known = [estimate.interval for estimate in estimates if estimate.estimable]
     above, below = sum(i.low > null for i in known), sum(i.high < null for i in known)
@@ -117,7 +134,32 @@ def _summary(estimates: Sequence[Estimate]) -> str:
         (len(estimates) - len(known), "not estimable"),
     ]
     told = ", ".join(f"{count(n)} {words}" for n, words in parts if n)
-    return f"Of {count(len(estimates))} intervals: {told}."
+    return f"Of {count(len(estimates))} intervals: {told}"
+
+
+def _holding(controls: Sequence[Estimate]) -> str:
+    """How many of the ratios or differences that ought to be nothing could be; one more result they are not."""
+    if not controls:
+        return ""
+    null = f"{controls[0].estimand.null:g}"
+    known = [control for control in controls if control.estimable]
+    holding = sum(control.estimand.null in control.interval for control in known)
+    silent = f", {count(len(controls) - len(known))} of them not estimable" if len(known) < len(controls) else ""
+    if len(known) == holding == 2 and not silent:
+        return f"both controls, which should hold {null}, do"
+    return f"{count(holding)} of {count(len(controls))} controls, which should hold {null}, do{silent}"
+
+
+def _corrected(estimates: Sequence[Estimate], adjusted_p: Sequence[float | None], adjustment: str) -> str:
+    """How many of a family stand out after correction; intervals hold for one estimate at a time."""
+    if not adjusted_p:
+        return ""
+    if len(adjusted_p) != len(estimates):
+        raise ValueError(f"forest: {len(adjusted_p)} adjusted p for {len(estimates)} estimates; give one for each")
+    pairs = [(p, each) for p, each in zip(adjusted_p, estimates, strict=True) if p is not None and each.estimable]
+    clear = sum(p <= 1 - each.interval.level for p, each in pairs)
+    asked = f"{count(clear)} of {count(len(pairs))} contrasts"
+    return f" After correction for having asked them all ({adjustment}) {asked} stand out."
 
 
 def _findings(estimates: Sequence[Estimate], worth_acting_on: float | None) -> str:

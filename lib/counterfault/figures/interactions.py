@@ -76,6 +76,8 @@ def interactions(
             raise ValueError(f"interactions draws ratios; {item.id or item.label!r} is a {item.estimand.label}")
     rows = [_contrast(item, p) for item, p in zip(ratios, adjusted_p, strict=True)]
     caption = _finding(rows, adjustment)
+    if any(row.sides for row in rows):
+        caption = f"{caption} The pairs are not corrected for coincidental links."
     d = worth_acting_on
     shaded = f" Shaded: too small to act on ({limits(1 / d, d)})." if d else ""
     return drawn(

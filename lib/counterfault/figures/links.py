@@ -22,6 +22,12 @@ ROW, HEAD, FOOT = 50, 6, 52
 
 
 COUNTS = ("observed",)
+COLUMNS = ("rule", "observed", "expected_by_chance", "planned")
+# Why no number by chance is given: moving deployments in time moves no record, and some deployment is always the last.
+WITHOUT_CHANCE = {
+    "recorded": "tied by record, not by time",
+    "last": "tied to the last deployment, however old",
+}
 
 
 @redrawable
@@ -32,7 +38,8 @@ def links(by_rule: pd.DataFrame) -> Figure:
     ----------
     by_rule : one row per rule. Columns ``rule`` (text), ``observed`` (links) and ``expected_by_chance``
         (links when deployment times are shifted; NaN where chance cannot link, as by record). A number of links that
-        is suppressed is text, and its rule keeps its row without a mark.
+        is suppressed is text, and its rule keeps its row without a mark. ``planned`` (bool) may stand beside them:
+        the rule of the plan, which the caption then tells alone.
 
     Raises
     ------
@@ -40,17 +47,17 @@ def links(by_rule: pd.DataFrame) -> Figure:
         Where a column is missing or no row is there.
     """
     require_columns("links", by_rule, ("rule", "observed", "expected_by_chance"))
-    given = by_rule[["rule", "observed", "expected_by_chance"]].reset_index(drop=True)
+    given = by_rule[[name for name in COLUMNS if name in by_rule]].reset_index(drop=True)
     frame = counted(given, ("observed", "expected_by_chance"))
     frame["rule"] = frame["rule"].map(clip).str.replace("_", " ")
     frame["expected_by_chance"] = frame["expected_by_chance"].astype("float64")
     rows = frame.to_dict("records")
-    caption = "; ".join(_told(row) for row in rows) + "."
+    every = "; ".join(_told(row) for row in rows) + "."
     return drawn(
         lambda width: _draw(width, rows),
         title="Links found, and links that chance would find",
-        caption=sentence_start(caption),
-        alt=f"Per rule a filled dot for links observed and an open diamond for those expected by chance. {caption}",
+        caption=_of_the_plan(rows) or sentence_start(every),
+        alt=f"Per rule a filled dot for links observed and an open diamond for those expected by chance. {every}",
         data=as_given(frame, given, COUNTS, ("expected_by_chance",)) if withheld(given, COUNTS).any() else frame,
     )
 
@@ -59,17 +66,41 @@ def _told(row: Mapping[Hashable, Any]) -> str:
     if isnan(row["observed"]):
         return f"{row['rule']}: a suppressed number of links"
     start = f"{row['rule']}: {count(row['observed'])} links"
+    if isnan(row["expected_by_chance"]):
+        return f"{start}, {_without_chance(row)}"
+    return f"{start}, {_chance(row)} expected by chance"
+
+
+def _of_the_plan(rows: list[dict[Hashable, Any]]) -> str:
+    """The finding on the rule of the plan; nothing where no row says that it is that rule."""
+    planned = next((row for row in rows if row.get("planned")), None)
+    if planned is None:
+        return ""
+    made = "a suppressed number of links" if isnan(planned["observed"]) else f"{count(planned['observed'])} links"
+    told = f"By the plan's rule ({planned['rule']}) {made} were made"
+    if isnan(planned["observed"]):
+        told = f"{told}."
+    elif isnan(planned["expected_by_chance"]):
+        told = f"{told}, {_without_chance(planned)}."
+    else:
+        told = f"{told}; chance alone would give {_chance(planned)}."
+    return f"{told} The other rules are shown below." if len(rows) > 1 else told
+
+
+def _chance(row: Mapping[Hashable, Any]) -> str:
+    """``172 (24%)``: links by chance, and their share of those observed."""
     chance = row["expected_by_chance"]
-    if isnan(chance):
-        return f"{start}, chance not applicable"
-    share = f" ({percent(chance / row['observed'])})" if row["observed"] else ""
-    return f"{start}, {count(round(chance))}{share} expected by chance"
+    return count(round(chance)) + (f" ({percent(chance / row['observed'])})" if row["observed"] else "")
+
+
+def _without_chance(row: Mapping[Hashable, Any]) -> str:
+    return WITHOUT_CHANCE.get(row["rule"], "without a number for chance")
 
 
 def _draw(width: int, rows: list[dict[Hashable, Any]]) -> Drawing:
     sheet = Sheet(width, ROW * len(rows) + HEAD + FOOT)
     bottom = sheet.height - FOOT + 4
-    axes = sheet.axes(10, HEAD, width - 14, bottom)
+    axes = sheet.axes(10, HEAD, width - 18, bottom)
     axes.set_ylim(bottom, HEAD)
     most = max([1.0, *(float(n) for row in rows for n in _both(row) if not isnan(n))])
     ticks = count_ticks(most, 4 if sheet.narrow else 8)
@@ -79,7 +110,8 @@ def _draw(width: int, rows: list[dict[Hashable, Any]]) -> Drawing:
     axes.set_xlabel("links:  ● observed   ◇ expected by chance", labelpad=6)
     for place, row in enumerate(rows):
         top = HEAD + ROW * place
-        sheet.text(0, top + 10, clip(row["rule"], 24 if sheet.narrow else 50))
+        weight = "bold" if row.get("planned") else "normal"
+        sheet.text(0, top + 10, clip(row["rule"], 24 if sheet.narrow else 50), fontweight=weight)
         sheet.text(width, top + 10, _in_figures(row), ha="right")
         _dumbbell(axes, row, top + 31)
     return sheet.drawing

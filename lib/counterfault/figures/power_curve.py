@@ -73,16 +73,21 @@ def _ratio(part: Estimate) -> float:
 
 def _caption(frame: pd.DataFrame, seen: Estimate, worth_acting_on: float) -> str:
     curve = dict(frame.loc[frame["what"] == SEEN, ["ratio", "share"]].to_numpy().tolist())
-    parts = []
+    told = []
     if 1.0 in curve:
-        parts.append(f"with nothing there, the interval lay above 1 in {percent(curve[1.0])} of the runs")
+        told.append(
+            f"Where AI made no difference, {percent(curve[1.0])} of the runs raised a false alarm: an interval above 1."
+        )
     if worth_acting_on in curve:
-        parts.append(f"with a ratio of {number(worth_acting_on)}, in {percent(curve[worth_acting_on])}")
-    told = "; ".join(parts)
-    told = f"{told[:1].upper()}{told[1:]}. " if told else ""
-    if not seen.estimable:
-        return f"{told}{clip(reason(seen), 200)}."
-    return f"{told}From {number(seen.value)} ({_range(seen)}) on it did in {percent(WANTED)}."
+        told.append(
+            f"A ratio of {number(worth_acting_on)} would have been noticed in {percent(curve[worth_acting_on])} of the "
+            "runs."
+        )
+    if seen.estimable:
+        told.append(f"A ratio of {number(seen.value)} ({_range(seen)}) would have been noticed in {percent(WANTED)}.")
+    else:
+        told.append(f"{clip(reason(seen), 200)}.")
+    return " ".join(told)
 
 
 def _range(seen: Estimate) -> str:

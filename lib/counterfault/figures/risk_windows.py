@@ -15,7 +15,7 @@ from counterfault.figures.recipe import redrawable
 from counterfault.figures.sheet import Sheet, ratio_range
 from counterfault.figures.svg import AI, HUMAN, QUIET
 from counterfault.figures.upright import Mark, ratio_axis, upright_effect
-from counterfault.figures.wording import clip, finding, number, percent, reason, value_and_limits
+from counterfault.figures.wording import clip, finding, limits, number, percent, reason, value_and_limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 BEFORE, AFTER = "before", " after"
+COURSE = 3  # windows after a deployment, from which on they are joined by a line
 KINDS = (("AI-assisted", Mark(AI, "o", filled=True), -0.14), ("other", Mark(HUMAN, "s", filled=False), 0.14))
 TOP, LOW, FOOT = 60, 264, 308
 
@@ -33,14 +34,13 @@ class _Window:
 
     name: str
     found: tuple[Estimate | None, Estimate | None]
-
-    @property
-    def is_before(self) -> bool:
-        return self.name == BEFORE
+    is_before: bool = False
 
 
 @redrawable
-def risk_windows(ai: Estimate, other: Estimate, excess: Estimate | None = None) -> Figure:
+def risk_windows(
+    ai: Estimate, other: Estimate, excess: Estimate | None = None, *, before_hours: float | None = None
+) -> Figure:
     """Incident rate ratios by hours since a deployment and before it, both kinds side by side.
 
     Parameters
@@ -48,6 +48,7 @@ def risk_windows(ai: Estimate, other: Estimate, excess: Estimate | None = None) 
     ai, other : the estimates ``self_controlled.rate_ratio_ai`` and ``…_other``; their parts are the windows, labelled
         ``before`` or ``0 to 6 h after``.
     excess : the estimate ``self_controlled.excess_ratio``; told in the caption.
+    before_hours : how many hours the window ``before`` has; its name says so.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def risk_windows(ai: Estimate, other: Estimate, excess: Estimate | None = None) 
     for item in (ai, other):
         if not item.estimand.is_ratio:
             raise ValueError(f"risk_windows draws ratios; {item.id or item.label!r} is a {item.estimand.label}")
-    windows = _windows(ai, other)
+    windows = _windows(ai, other, "before" if before_hours is None else f"{before_hours:g} h before")
     caption = " ".join(filter(None, (_after(ai, other), _excess(excess), _before(windows))))
     return drawn(
         lambda width: _draw(width, windows, ai, other),
@@ -69,15 +70,13 @@ def risk_windows(ai: Estimate, other: Estimate, excess: Estimate | None = None) 
     )
 
 
-def _windows(ai: Estimate, other: Estimate) -> list[_Window]:
+def _windows(ai: Estimate, other: Estimate, before: str) -> list[_Window]:
     """The windows in order of time; what is the same window under another model stays in the table."""
     by_name = [{part.label: part for part in item.parts} for item in (ai, other)]
     names = list(dict.fromkeys(label for found in by_name for label in found))
-    after = [name for name in names if name.endswith(AFTER)]
-    return [
-        _Window(name, (by_name[0].get(name), by_name[1].get(name)))
-        for name in (*(name for name in names if name == BEFORE), *after)
-    ]
+    found = {name: (by_name[0].get(name), by_name[1].get(name)) for name in names}
+    first = [_Window(before, found[BEFORE], is_before=True)] if BEFORE in found else []
+    return [*first, *(_Window(name, both) for name, both in found.items() if name.endswith(AFTER))]
 
 
 def _after(ai: Estimate, other: Estimate) -> str:
@@ -93,11 +92,22 @@ def _after(ai: Estimate, other: Estimate) -> str:
 def _excess(excess: Estimate | None) -> str:
     if excess is None:
         return ""
-    return f"Excess ratio, incidents that AI-assisted deployments add for each that others add: {finding(excess)}."
+    if not excess.estimable:
+        return f"How many incidents AI-assisted deployments add for each that others add: {finding(excess)}."
+    low, high, level = excess.interval.low, excess.interval.high, excess.interval.level
+    either = "; as many is still possible" if excess.estimand.null in excess.interval else ""
+    return (
+        f"For each incident that other deployments add, AI-assisted ones add {number(excess.value)} "
+        f"({percent(level)} interval {limits(low, high)}){either}."
+    )
 
 
 def _before(windows: Sequence[_Window]) -> str:
-    return next((f"Before it, where 1 is wanted: {_pair(each.found)}." for each in windows if each.is_before), "")
+    return next((f"{_when(each)}, where 1 is wanted: {_pair(each.found)}." for each in windows if each.is_before), "")
+
+
+def _when(before: _Window) -> str:
+    return "Before it" if before.name == BEFORE else f"In the {before.name} it"
 
 
 def _later(windows: Sequence[_Window]) -> str:
@@ -184,11 +194,11 @@ def _name_windows(sheet: Sheet, axes: Axes, windows: Sequence[_Window], slot: fl
 
 
 def _join(axes: Axes, windows: Sequence[_Window]) -> None:
-    """A thin line through the windows of each kind: the eye follows the rise, not the scatter."""
+    """A thin line through the windows after a deployment: from three on there is a course, two are a difference."""
     for which, (_, mark, shift) in enumerate(KINDS):
-        known = [(place + shift, each.found[which]) for place, each in enumerate(windows)]
+        known = [(place + shift, each.found[which]) for place, each in enumerate(windows) if not each.is_before]
         points = [(x, item.value) for x, item in known if item is not None and item.estimable and item.value > 0]
-        if len(points) > 1:
+        if len(points) >= COURSE:
             axes.plot(*zip(*points, strict=True), color=mark.colour, linewidth=1, alpha=0.55, zorder=1)
 
 

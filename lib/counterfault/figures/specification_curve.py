@@ -112,20 +112,34 @@ def _finding(median: Estimate, curve: _Curve) -> str:
     above = sum(part.value > 1 for part in known)
     clear = sum(part.interval.low > 1 for part in known)
     under = sum(part.interval.high < 1 for part in known)
-    joint = "" if median.p_value is None else f" Joint permutation test of the median: p = {median.p_value:.3f}."
-    silent = f", and {count(len(curve.silent))} are not estimable" if curve.silent else ""
+    below = f"; {count(under)} had an interval below 1" if under else ""
     return (
-        f"{count(above)} of {count(len(known))} estimable specifications lie above 1; {count(clear)} intervals lie "
-        f"above 1 and {count(under)} below{silent}. The ratios run from {number(known[0].value)} to "
-        f"{number(known[-1].value)}, with median {number(median.value)}.{_planned(curve)}{joint}"
+        f"The analysis was repeated under all defensible choices: of {count(len(known))} analyses {count(above)} gave "
+        f"a ratio above 1, {count(clear)} with an interval that leaves 1 out{below}{_silent(curve)}. The ratios run "
+        f"from {number(known[0].value)} to {number(known[-1].value)}{_planned(curve)}.{_joint(median)}"
     )
+
+
+def _silent(curve: _Curve) -> str:
+    silent = len(curve.silent)
+    return f"; {count(silent)} more {'analysis is' if silent == 1 else 'analyses are'} not estimable" if silent else ""
 
 
 def _planned(curve: _Curve) -> str:
     if curve.planned is None:
         return ""
     part = curve.shown[curve.planned]
-    return f" The planned one is {value_and_limits(part)}, {_ordinal(curve.planned + 1)} from below."
+    return f"; the planned one is {value_and_limits(part)}, {_ordinal(curve.planned + 1)} from below"
+
+
+def _joint(median: Estimate) -> str:
+    """How often chance alone would do as much; the test looks to either side."""
+    if median.p_value is None:
+        return ""
+    return (
+        f" Their median is {number(median.value)}; with labels shuffled, one as far out comes up with a probability of "
+        f"{median.p_value:.3f}."
+    )
 
 
 def _ordinal(place: int) -> str:

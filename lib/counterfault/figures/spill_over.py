@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TIES, BY_CHANCE = "links", "links_by_chance"
 HEADING, BAND, GAP, FOOT = 28, 40, 26, 54
 MOST_NODES = 3  # of one level of the graph
+UNCORRECTED = "Ties include coincidences, and no ratio here is corrected for them."
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def spill_over(by_hop: Sequence[Estimate], changed: Estimate | None = None) -> F
     ----------
     by_hop : the estimates ``spill_over.hop_1.risk_ratio`` and so on, nearest first. Where their support has ``links``
         and ``links_by_chance``, ties observed stand beside those that coincidence alone would make.
-    changed : the ratio on the changed service itself; left out where absent.
+    changed : the ratio on the changed service itself, as counted: those further away are not corrected for
+        coincidence either. Left out where absent.
 
     Raises
     ------
@@ -113,9 +115,9 @@ def _finding(nodes: Sequence[_Node]) -> str:
     if not known:
         return (
             f"{start}Further away no ratio can be given ({'; '.join(told)}): these data neither show that failures "
-            "spread nor that they do not."
+            f"spread nor that they do not.{f' {UNCORRECTED}' if start else ''}"
         )
-    return f"{start}{'; '.join(told)}."
+    return f"{start}{'; '.join(told)}. {UNCORRECTED}"
 
 
 def _told(node: _Node) -> str:
@@ -167,7 +169,9 @@ def _draw(width: int, nodes: Sequence[_Node]) -> Drawing:
     sheet = Sheet(width, round(height) + (FOOT if ratios else 0))
     _graph(sheet, places, left - 20)
     middle = width if narrow or not ratios else left + (width - left) * 0.46
-    if any(node.counted for node in nodes):
+    if narrow:
+        _ties_in_words(sheet, places, left)
+    elif any(node.counted for node in nodes):
         _ties(sheet, places, (left, middle - 24))
     if ratios:
         _ratios(sheet, places, (left if narrow else middle, width - 8), height)
@@ -182,7 +186,7 @@ def _places(nodes: Sequence[_Node], width: float, narrow: bool) -> tuple[list[_P
     for node in nodes:
         top, y = y, y + HEADING + (LINE + 4 if narrow else 0)
         ties = ratio = y
-        y += BAND if node.counted else 0
+        y += (LINE + 4 if narrow else BAND) if node.counted else 0
         if node.estimable and (narrow or not node.counted):
             ratio, y = y, y + BAND
         why = tuple(lines_of(f"{node.why()}.", width)) if node.why() else ()
@@ -226,6 +230,13 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
     line = [(x + share * (to_x - x), y + share * (to_y - y)) for share in (free, 1 - free)]
     axes.plot(*zip(*line, strict=True), color=QUIET, linewidth=1.2)
     axes.plot([line[1][0]], [line[1][1]], marker="v", markersize=5, color=QUIET, linestyle="none")
+
+
+def _ties_in_words(sheet: Sheet, places: Sequence[_Place], left: float) -> None:
+    """On a telephone ties would stand right above the axis of ratios, and their marks be read on it."""
+    for place in places:
+        if place.node.counted:
+            sheet.text(left, place.ties + 7, place.node.ties_in_words(), color=QUIET)
 
 
 def _ties(sheet: Sheet, places: Sequence[_Place], edges: tuple[float, float]) -> None:

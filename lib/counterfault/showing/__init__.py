@@ -12,7 +12,14 @@ from counterfault.showing.challenged import (
     withstood_table,
 )
 from counterfault.showing.closing import closing
-from counterfault.showing.design_pictures import amplified, around_adoption, around_deployment, by_hop
+from counterfault.showing.design_pictures import (
+    amplified,
+    around_adoption,
+    around_deployment,
+    by_failure_mode,
+    by_hop,
+    until_incident,
+)
 from counterfault.showing.flows import change_flow, incident_flow, incident_steps
 from counterfault.showing.frames import failures_by_period, labels_by_period, labels_by_service, periods_in
 from counterfault.showing.pictures import confounding, controls, label_readings, link_readings, power, specifications
@@ -68,6 +75,7 @@ __all__ = [
     "around_adoption",
     "around_deployment",
     "attempts",
+    "by_failure_mode",
     "by_hop",
     "change_flow",
     "checks_table",
@@ -123,6 +131,7 @@ __all__ = [
     "tell_reversal",
     "tell_self_controlled",
     "tell_total_and_direct",
+    "until_incident",
     "with_parts",
     "withstood_table",
 ]

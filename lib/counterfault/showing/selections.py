@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import nan
 
 import pandas as pd
 
@@ -68,9 +69,18 @@ def _balance_rows(balance: pd.DataFrame) -> list[tuple[str, str]]:
     return rows
 
 
-def incident_curves(panel: Durations) -> pd.DataFrame:
-    """Cumulative incidence by group, others weighted to the strata of AI-assisted changes, for the figure."""
-    curves = cumulative_incidence(panel, weighting=Weighting.TO_EXPOSED).curves
+def incident_curves(panel: Durations, level: float = 0.95) -> pd.DataFrame:
+    """Cumulative incidence by group, others weighted to the strata of AI-assisted changes, for the figure.
+
+    Limits stand at the end of each curve only, where they are those of the estimates: along the curve there are none
+    that allow for failures of one service coming together.
+    """
+    found = cumulative_incidence(panel, level, weighting=Weighting.TO_EXPOSED)
     names: Mapping[int, str] = {1: "AI-assisted", 0: "not AI-assisted"}
-    frame = curves.assign(group=curves["exposed"].map(names)).rename(columns={"time": "hours"})
-    return frame[["group", "hours", "risk", "low", "high", "events"]]
+    frame = found.curves.assign(group=found.curves["exposed"].map(names), low=nan, high=nan)
+    ends = frame.groupby("exposed", sort=False).tail(1)
+    for row, exposed in ends["exposed"].items():
+        end = found.exposed if exposed else found.unexposed
+        if end.estimable:
+            frame.loc[row, ["low", "high"]] = end.interval.low, end.interval.high
+    return frame.rename(columns={"time": "hours"})[["group", "hours", "risk", "low", "high", "events"]]
