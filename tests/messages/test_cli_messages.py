@@ -209,3 +209,35 @@ def test_a_folder_where_a_file_should_go_is_told_in_a_sentence(command):
     code, _, err = command("analyse", *places, "--json", "there")
     assert code == 2
     assert err.splitlines()[-1] == "counterfault: there is a directory, so no file of that name can be written"
+
+
+# --- another choice on the command line
+
+
+def tables(folder: Path) -> tuple[str, str]:
+    (folder / "d.csv").write_text(DEPLOYMENTS)
+    (folder / "i.csv").write_text(INCIDENTS)
+    return "--deployments=d.csv", "--incidents=i.csv"
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("outcome.window_hours=0", "outcome.window_hours"),
+        ("outcome.windows=3", "unknown key 'outcome.windows'; did you mean 'window_hours'?"),
+        ("outcome.link=windw", "outcome.link"),
+        ("outcome.window_hours", "is not how a plan writes a change"),
+    ],
+)
+def test_a_choice_that_the_plan_refuses_is_refused_in_its_words(command, tmp_path, choice, told):
+    code, out, err = command("analyse", *tables(tmp_path), "--with", choice)
+    assert (code, out) == (2, "")
+    assert told in err and "Traceback" not in err
+
+
+def test_a_choice_is_followed_and_told_as_exploratory(command, tmp_path):
+    code, out, _ = command(
+        "analyse", *tables(tmp_path), "--with", "outcome.link=window", "--with", "outcome.window_hours = 0.5"
+    )
+    assert code == 0
+    assert "Exploratory: outcome.link=window, outcome.window_hours = 0.5 was chosen on the command line" in out

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,9 @@ from counterfault.cli.common import (
     source_options,
     stop,
 )
+
+if TYPE_CHECKING:
+    from counterfault.plan import Plan
 
 
 @click.command()
@@ -91,8 +95,16 @@ def check(plan: Path | None, **sources: str | None) -> None:
 @click.command()
 @source_options
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write results.json here instead.")
-def analyse(plan: Path | None, json_file: Path | None, **sources: str | None) -> None:
+@click.option(
+    "--with",
+    "choices",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Look at another choice of the plan, e.g. outcome.window_hours=24; may be repeated.",
+)
+def analyse(plan: Path | None, json_file: Path | None, choices: tuple[str, ...], **sources: str | None) -> None:
     """Analyse a study without notebooks: print the verdict, or write results.json."""
+    from dataclasses import replace
     from datetime import UTC, datetime
 
     from counterfault.analysis import conclude
@@ -102,9 +114,16 @@ def analyse(plan: Path | None, json_file: Path | None, **sources: str | None) ->
     from counterfault.showing.progress import now_and_then
 
     inputs = open_study(plan, sources)
+    if json_file is not None and json_file.is_dir():
+        raise IsADirectoryError(f"{json_file} is a directory, so no file of that name can be written")
+    if choices:
+        inputs = replace(inputs, plan=_otherwise(inputs.plan, choices))
     checked = check_tables(inputs.read(commits_on_stderr()), inputs.plan, now=datetime.now(UTC))
     say("estimating, then trying to break the answer")
     analysis = conclude(checked, inputs.plan, plan_path=inputs.plan_path, say=now_and_then(say))
+    if choices:
+        departs = (*analysis.verdict.deviations, _told_as_exploratory(choices))
+        analysis = replace(analysis, verdict=replace(analysis.verdict, deviations=departs))
     if json_file is None:
         _print_analysis(analysis)
         return
@@ -116,6 +135,26 @@ def analyse(plan: Path | None, json_file: Path | None, **sources: str | None) ->
     click.echo(str(analysis.verdict))
     print_deviations(analysis.verdict)
     click.echo(f"Results: {json_file}")
+
+
+def _otherwise(plan: Plan, choices: tuple[str, ...]) -> Plan:
+    """The plan with the choices of a command line, read and refused as the plan's own file is."""
+    from counterfault.exploring.choices import changed
+
+    return changed(plan, {key: value for choice in choices for key, value in _choice(choice).items()})
+
+
+def _choice(text: str) -> dict[str, Any]:
+    """A choice as a plan writes it; a word may go without its quotes, which a shell would take away."""
+    from counterfault.exploring.choices import from_text
+
+    key, _, value = text.partition("=")
+    bare = re.fullmatch(r"\s*[A-Za-z_][\w.-]*\s*", value) and value.strip() not in ("true", "false", "inf", "nan")
+    return from_text(f'{key}="{value.strip()}"' if bare else text)
+
+
+def _told_as_exploratory(choices: tuple[str, ...]) -> str:
+    return f"Exploratory: {', '.join(choices)} was chosen on the command line, in place of what the plan says."
 
 
 def _print_analysis(analysis: Any) -> None:
