@@ -16,7 +16,7 @@ from counterfault.plan import Plan
 from counterfault.simulate import WORLDS, simulate, write
 from counterfault.sources import RawTables
 
-# The same examples at every run: a test that fails for one person fails for everyone, and nothing lands or not by chance.
+# The same examples at every run: a test that fails for one person fails for everyone, and nothing lands by chance.
 settings.register_profile("same_examples", derandomize=True)
 settings.load_profile("same_examples")
 
